@@ -1,0 +1,45 @@
+# Every third-party library of the project. Each check ends in one line that says what is missing and how to get it.
+function(mpira_missing what hint)
+  message(FATAL_ERROR "${what} was not found. ${hint}\n"
+    "  launch/setup installs everything (launch/debian.txt lists the Debian packages).")
+endfunction()
+
+set(MPI_CXX_SKIP_MPICXX ON)  # the retired C++ bindings: without this, Open MPI 4 headers want libmpi_cxx
+find_package(MPI 3.1 COMPONENTS CXX)
+if(NOT MPI_CXX_FOUND)
+  mpira_missing("MPI" "Debian: libopenmpi-dev. Another one: -DMPI_CXX_COMPILER=/path/to/mpicxx.")
+endif()
+
+set(HDF5_PREFER_PARALLEL ON)
+if(NOT HDF5_ROOT AND EXISTS /usr/lib/x86_64-linux-gnu/hdf5/openmpi AND NOT DEFINED ENV{HDF5_ROOT})
+  set(HDF5_ROOT /usr/lib/x86_64-linux-gnu/hdf5/openmpi)  # Debian's parallel build, never its serial one
+endif()
+find_package(HDF5 1.10 COMPONENTS C)
+if(NOT HDF5_FOUND)
+  mpira_missing("Parallel HDF5" "Debian: libhdf5-openmpi-dev. Another one: -DHDF5_ROOT=/path.")
+elseif(NOT HDF5_IS_PARALLEL)
+  mpira_missing("Parallel HDF5 (a serial one is in ${HDF5_C_INCLUDE_DIRS})" "Set -DHDF5_ROOT to a parallel one.")
+endif()
+add_library(mpira_hdf5 INTERFACE)
+target_include_directories(mpira_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+target_link_libraries(mpira_hdf5 INTERFACE ${HDF5_C_LIBRARIES} MPI::MPI_CXX)
+
+find_package(PkgConfig REQUIRED)
+foreach(library IN ITEMS htslib libxxhash zlib sqlite3)
+  pkg_check_modules(${library} IMPORTED_TARGET ${library})
+  if(NOT ${library}_FOUND)
+    mpira_missing("${library}" "Debian: see launch/debian.txt.")
+  endif()
+endforeach()
+foreach(library IN ITEMS fmt spdlog CLI11 nlohmann_json tomlplusplus)
+  find_package(${library} QUIET)
+  if(NOT ${library}_FOUND)
+    mpira_missing("${library}" "Debian: see launch/debian.txt.")
+  endif()
+endforeach()
+find_package(Threads REQUIRED)
+find_package(LibTorch REQUIRED)
+
+if(MPIRA_GPU)
+  include(MpiraGpu)
+endif()

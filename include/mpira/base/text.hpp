@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Small helpers for text that people wrote or will read.
+namespace mpira::text {
+
+/// The known name nearest to `wrong` by edit distance, or nothing when none is near (more than a third
+/// differs).
+std::optional<std::string> nearest(std::string_view wrong, std::span<std::string const> known);
+
+/// ", did you mean 'x'?" or "".
+std::string did_you_mean(std::string_view wrong, std::span<std::string const> known);
+
+std::vector<std::string_view> split(std::string_view line, char separator);
+std::string_view trim(std::string_view line);
+
+/// The whole of `field` as a number, or nothing: no sign games, no trailing text, no NaN.
+std::optional<std::int64_t> to_integer(std::string_view field);
+std::optional<double> to_number(std::string_view field);
+
+/// 1536 -> "1.5 KiB"; 3725 s -> "1 h 02 min".
+std::string bytes(std::uint64_t count);
+std::string duration(double seconds);
+
+}  // namespace mpira::text
