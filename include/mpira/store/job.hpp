@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,7 +71,9 @@ public:
         const = 0;  ///< called on one rank, once, when the file is created
     /// Any positive number, comparable between units of this job: longest predicted first.
     [[nodiscard]] virtual double relative_cost(std::uint64_t unit) const = 0;
-    virtual void run(std::uint64_t unit, UnitRows& rows) = 0;
+    /// Looks at `stop` at least every second or so (between micro-batches) and leaves by throwing
+    /// Error(Origin::stopped) when it is requested: the unit is then dropped and run again by the next start.
+    virtual void run(std::uint64_t unit, UnitRows& rows, std::stop_token stop) = 0;
     /// After all units are done, in one process: what needs all rows (column maxima). Must be repeatable.
     virtual void finish(FinishedRows& /*rows*/) {}
     /// A line for people about what this job found, printed at the start by rank 0 ("4,203 regions x 286
