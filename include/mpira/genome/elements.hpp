@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mpira::genome {
+
+/// Where the elements of a library come from. Exactly one of `fasta` and `bed` is given; `bed` needs
+/// `genome`.
+struct ElementSource {
+    std::filesystem::path fasta;   ///< one record an element, name = first word of the header
+    std::filesystem::path bed;     ///< BED3 and more: name = column 4, or chrom:start-end
+    std::filesystem::path genome;  ///< FASTA the BED's sequences are cut from
+    /// One FASTA record with `placeholder` where the element goes: the reporter's surroundings. Empty: none.
+    std::filesystem::path vector;
+    std::string placeholder = "__Enhancer__";
+    /// TSV without header: element name, group name (one line an element, any order). Empty: see
+    /// group_column.
+    std::filesystem::path groups;
+    int group_column = 0;  ///< column (1-based) of the BED that holds the group; 0: none
+};
+
+/// A library of elements, read as it is needed: what is kept per element is an offset into the mapped file
+/// and a group number (12 bytes), no sequence and no name. 200,000 elements take 2.4 MB.
+///
+/// Sequences are upper case ACGTN: other IUPAC letters become N and are counted. open() reads everything once
+/// and throws Origin::usage, naming file, line and element, on: no element, an empty sequence, a letter that
+/// is no IUPAC code, a name used twice, a coordinate beyond the chromosome or an unknown chromosome, an
+/// element without a group (or a group line without an element) when groups are asked for, a vector without
+/// the placeholder or with two.
+///
+/// Threads: one at a time (the genome reader keeps a position). Move-only.
+class ElementLibrary {
+public:
+    static ElementLibrary open(ElementSource const& source);
+    ElementLibrary(ElementLibrary&&) noexcept;
+    ElementLibrary& operator=(ElementLibrary&&) noexcept;
+    ~ElementLibrary();
+
+    [[nodiscard]] std::uint64_t size() const noexcept;
+    [[nodiscard]] std::string name(std::uint64_t element) const;
+    [[nodiscard]] std::string sequence(std::uint64_t element) const;  ///< upper case ACGTN, without vector
+    [[nodiscard]] std::uint64_t length(std::uint64_t element) const;
+
+    /// Groups in order of first appearance; empty without groups.
+    [[nodiscard]] std::vector<std::string> const& group_names() const noexcept;
+    [[nodiscard]] std::uint32_t group(std::uint64_t element) const;  ///< index into group_names()
+
+    /// Where the element lies, for libraries from BED. chrom is valid until the library is destroyed.
+    struct Locus {
+        std::string_view chrom;
+        std::int64_t start = 0;
+        std::int64_t end = 0;
+    };
+    [[nodiscard]] std::optional<Locus> locus(std::uint64_t element) const;
+
+    [[nodiscard]] bool has_vector() const noexcept;
+    /// What is scanned for motifs: `scan_length` bp centred on the element in its vector (position
+    /// floor(length / 2) of the element at floor(scan_length / 2)), never the whole plasmid, whose motifs
+    /// would saturate every element alike. Shorter where vector or element end; a longer element is cut to
+    /// its middle. 0: the element alone.
+    [[nodiscard]] std::string scan_sequence(std::uint64_t element, std::uint64_t scan_length) const;
+    /// The same around another insert, such as a shuffled element: the vector is kept as it is.
+    [[nodiscard]] std::string scan_sequence_of(std::string_view insert, std::uint64_t scan_length) const;
+    /// The vector alone, centred on the empty place of the element; empty without vector or with 0.
+    [[nodiscard]] std::string vector_scan_sequence(std::uint64_t scan_length) const;
+
+    [[nodiscard]] std::uint64_t ambiguous_letters() const noexcept;  ///< IUPAC letters that became N
+    /// Names the content (elements, vector, groups, and for BED the genome file), whatever the paths.
+    [[nodiscard]] std::string const& content_hash() const noexcept;
+    /// "300 elements of 500 bp from tiles.bed, ..." for the log.
+    [[nodiscard]] std::string describe() const;
+
+private:
+    struct State;
+    explicit ElementLibrary(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace mpira::genome
