@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "mpira/store/owner.hpp"
+
+/// What `mpira status`, `verify` and `seal` tell of a result file, from the file alone. Serial, no MPI;
+/// status and verify only read, and disturb no campaign that is writing. Errors: Origin::usage for a file
+/// that is no result of mpira.
+namespace mpira::store {
+
+struct MachineShare {
+    std::string machine;  ///< host and device model
+    std::uint64_t units = 0;
+    double seconds = 0;  ///< sum over its units
+};
+
+struct FailedUnit {
+    std::uint64_t unit = 0;
+    std::uint64_t first_row = 0;
+    int attempt = 0;
+    std::string machine;
+    std::string error;
+};
+
+struct Status {
+    std::string job;
+    std::string version;  ///< of the mpira that created the file
+    std::uint64_t rows = 0;
+    std::uint64_t rows_done = 0;
+    std::uint64_t units = 0;
+    std::uint64_t done = 0;
+    std::uint64_t failed = 0;
+    std::uint64_t running = 0;  ///< journalled as started; in flight, or lost with their process
+    std::uint64_t torn = 0;     ///< journal rows with a bad CRC: will be run again
+    bool finished = false;      ///< all done and Job::finish written
+    bool sealed = false;
+    std::optional<double> units_per_s;   ///< over the latest units, gaps between runs left out
+    std::optional<double> eta_s;         ///< only while an owner is alive
+    std::vector<MachineShare> machines;  ///< most units first
+    std::optional<OwnerInfo> owner;
+    bool owner_alive = false;
+    std::vector<FailedUnit> first_errors;  ///< at most 10
+    nlohmann::json identity;
+
+    [[nodiscard]] std::uint64_t left() const { return units - done - failed; }
+};
+
+Status status(std::filesystem::path const& file);
+
+struct Verdict {
+    std::uint64_t checked = 0;            ///< done units whose data was read and compared
+    std::vector<std::uint64_t> bad;       ///< their data differs from the journal's CRC
+    std::vector<std::uint64_t> torn;      ///< journal rows that don't hold together
+    std::vector<std::uint64_t> unmarked;  ///< done units whose obs/done is not set throughout
+    [[nodiscard]] bool good() const { return bad.empty() && torn.empty() && unmarked.empty(); }
+};
+
+/// Called now and then with units looked at and units in all.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t all)>;
+
+/// Reads every done unit again. Also for sealed files.
+Verdict verify(std::filesystem::path const& file, Progress const& progress = {});
+
+struct SealOptions {
+    bool partial = false;  ///< also seal a file whose campaign is not finished
+    bool overwrite = false;
+    int level = 4;  ///< of gzip
+};
+
+/// Writes a compressed copy (gzip and shuffle, chunked by whole units) in which every unit's CRC was checked
+/// on the way in and read back before the copy gets its name. Throws Origin::usage for an unfinished file,
+/// and names the units of a damaged one.
+void seal(std::filesystem::path const& file, std::filesystem::path const& out,
+          SealOptions const& options = {}, Progress const& progress = {});
+
+}  // namespace mpira::store
