@@ -1,27 +1,120 @@
 #include "mpira/comm/runtime.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
 
 #include <mpi.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/comm/communicator.hpp"
 
 namespace mpira::comm {
+namespace {
+
+std::optional<std::string_view> environment(char const* name) {
+    char const* value = std::getenv(name);
+    if (value == nullptr) return std::nullopt;
+    return std::string_view(value);
+}
+
+/// Settings of Open MPI that must be in place before it starts. What the user or a site has set stays.
+void prepare_environment() {
+    // OMPIO's shared file pointers leave FILE.locktest.N beside a file; we never use them.
+    setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+    setenv("PMIX_MCA_pcompress_base_silence_warning", "1", 0);
+    auto const launched = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "PMI_FD"};
+    if (std::any_of(launched.begin(), launched.end(),
+                    [](auto name) { return environment(name).has_value(); }))
+        return;
+    // Alone: without these, Open MPI starts a daemon of its own first and looks for ssh. Spawning processes,
+    // which the daemon is for, is nothing we do.
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    setenv("OMPI_MCA_plm", "isolated", 0);
+}
+
+void refuse_strangers(int size) {
+    if (auto const promised = environment("MPIRA_EXPECTED_RANKS")) {
+        auto const ranks = text::to_integer(*promised);
+        require(ranks && *ranks > 0,
+                fmt::format("MPIRA_EXPECTED_RANKS is '{}', not a number of ranks", *promised));
+        require(
+            *ranks == size,
+            fmt::format("{} ranks were promised (MPIRA_EXPECTED_RANKS) but MPI started {}: the launcher and "
+                        "this MPI library ({}) do not know each other; use the mpirun of that library, or "
+                        "srun --mpi=pmix (srun --mpi=list shows what there is)",
+                        *ranks, size, library_version()));
+    } else if (auto const step = environment("SLURM_STEP_NUM_TASKS"); step && size == 1) {
+        auto const tasks = text::to_integer(*step).value_or(1);
+        require(tasks <= 1,
+                fmt::format("srun started {} tasks but MPI ({}) sees one rank: each would run the whole "
+                            "campaign; use srun --mpi=pmix (srun --mpi=list shows what there is) or mpirun",
+                            tasks, library_version()));
+    }
+}
+
+void say(int rank, int size, std::string_view what) {
+    if (size > 1)
+        fmt::print(stderr, "mpira: rank {} on {}: {}\n", rank, host_name(), what);
+    else
+        fmt::print(stderr, "mpira: {}\n", what);
+    std::fflush(stderr);
+}
+
+/// Ends the process: prints the failure, and takes the other ranks along if they may still be at work.
+int leave_after(Failure const& failure) {
+    int const code = Error(failure.origin, failure.what).exit_code();
+    int running = 0;
+    int finalized = 0;
+    MPI_Initialized(&running);
+    MPI_Finalized(&finalized);
+    if (running == 0 || finalized != 0) {
+        say(0, 1, failure.what);
+        return code;
+    }
+    int rank = 0;
+    int size = 1;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    say(rank, size, failure.what);
+    if (size > 1) MPI_Abort(MPI_COMM_WORLD, code);
+    return code;
+}
+
+int run_body(std::function<int()> const& body) {
+    try {
+        return body();
+    } catch (CollectiveError const& error) {
+        // All ranks are here: one speaks, and nobody is left behind in MPI_Finalize.
+        int rank = 0;
+        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+        if (rank == 0) say(0, 1, error.what());
+        return error.exit_code();
+    } catch (...) {
+        return leave_after(failure_of_current_exception());
+    }
+}
+
+}  // namespace
 
 Runtime::Runtime(int& argc, char**& argv) {
+    prepare_environment();
     int provided = MPI_THREAD_SINGLE;
     check(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
-    require(provided >= MPI_THREAD_MULTIPLE, "this MPI can not give MPI_THREAD_MULTIPLE");
-
-    // srun without PMIx starts N strangers, each rank 0 of 1. Better to stop than to run N copies.
+    require(provided >= MPI_THREAD_MULTIPLE,
+            "this MPI library gives no MPI_THREAD_MULTIPLE, which mpira needs (" + library_version() + ")");
     int size = 1;
     check(MPI_Comm_size(MPI_COMM_WORLD, &size), "MPI_Comm_size");
-    char const* promised = std::getenv("MPIRA_EXPECTED_RANKS");
-    if (promised != nullptr)
-        require(std::atoi(promised) == size, "the launcher promised another number of ranks");
+    refuse_strangers(size);
 }
 
 Runtime::~Runtime() {
@@ -34,15 +127,24 @@ Runtime::~Runtime() {
 int run_main(int argc, char** argv, std::function<int()> const& body) {
     try {
         Runtime const runtime(argc, argv);
-        return body();
-    } catch (std::exception const& error) {
-        int rank = -1;
-        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-        std::fprintf(stderr, "rank %d: %s\n", rank, error.what());
-        std::fflush(stderr);
-        MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
-        return EXIT_FAILURE;
+        return run_body(body);
+    } catch (...) {
+        return leave_after(failure_of_current_exception());
     }
+}
+
+std::string library_version() {
+    std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+    int length = 0;
+    check(MPI_Get_library_version(text.data(), &length), "MPI_Get_library_version");
+    std::string_view const all(text.data(), static_cast<std::size_t>(length));
+    return std::string(text::trim(all.substr(0, all.find_first_of("\n,"))));
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) != 0) return "unknown host";
+    return name.data();
 }
 
 }  // namespace mpira::comm

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+
+#include "mpira/comm/communicator.hpp"
+
+namespace mpira::comm {
+
+/// What the user asked for: a GPU where the build and the machine have one, never, or always.
+enum class DeviceWish { automatic, cpu, cuda };
+
+/// "auto", "cpu" or "cuda"; a usage error otherwise.
+DeviceWish to_device_wish(std::string_view text);
+
+/// The device of this rank.
+struct Device {
+    int ordinal = -1;  ///< CUDA ordinal among the devices this process sees; -1: the CPU
+    std::string name;  ///< "NVIDIA H100 80GB HBM3", or the CPU's model name
+    std::string uuid;  ///< of the GPU, as nvidia-smi prints it; empty on a CPU
+    int node_rank = 0;
+    int ranks_on_node = 1;
+};
+
+/// Chooses this rank's device by its number among the ranks of its node, and makes it current for this
+/// thread. [collective]
+///
+/// A rank that sees one device takes it (--gpus-per-task); a rank that sees several takes the one of its node
+/// rank. Refused, on all ranks with the same message: more ranks on a node than devices, and two ranks on one
+/// physical device (by UUID, gathered over the node), unless `share` says that is meant. `cuda` is refused
+/// where no device is seen or the build has no GPU support; `automatic` takes the CPU there, but only if no
+/// rank of the job sees a device.
+Device choose_device(Communicator const& world, DeviceWish wish, bool share = false);
+
+/// Model of the CPU ("model name" of /proc/cpuinfo), or the machine's architecture.
+std::string cpu_model();
+
+}  // namespace mpira::comm

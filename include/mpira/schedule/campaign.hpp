@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "mpira/comm/communicator.hpp"
+#include "mpira/schedule/progress.hpp"
+#include "mpira/store/job.hpp"
+
+namespace mpira::schedule {
+
+/// What a resume reads back before it trusts the file: nothing, a sample of the units, all of them.
+enum class ResumeCheck { none, sample, all };
+
+/// How rows get into the file: each rank by itself through HDF5's MPI-IO driver, or straight to the dataset's
+/// place in the file.
+enum class WritePath { hdf5, direct };
+
+struct CampaignOptions {
+    bool fresh = false;      ///< start over; an existing file then needs `overwrite`
+    bool overwrite = false;  ///< with fresh: the existing file is renamed to FILE.old
+    bool reserve = true;     ///< reserve the file's whole size on disk at the start
+    ResumeCheck check = ResumeCheck::sample;
+    WritePath write = WritePath::hdf5;
+    /// A rank commits its finished rows when the first of these is reached.
+    double commit_s = 5;
+    std::uint64_t commit_units = 64;
+    std::uint64_t commit_bytes = std::uint64_t{256} << 20;
+    /// This rank's machine, for the journal: GPU or CPU model ("NVIDIA H100", "AMD EPYC 9654").
+    std::string machine;
+    bool allow_mixed = false;  ///< resume on another machine model
+    /// How progress is told; rank 0 only. Called from the leader's thread. Empty: Progress on stderr.
+    std::function<void(ProgressReport const&)> on_progress;
+};
+
+/// What one rank did in this run.
+struct RankShare {
+    int rank = 0;
+    std::string host;
+    std::uint64_t units = 0;
+    double busy_s = 0;  ///< in Job::run
+};
+
+struct CampaignOutcome {
+    std::uint64_t units = 0;
+    std::uint64_t done = 0;         ///< committed, in the file, now
+    std::uint64_t done_before = 0;  ///< of these, by earlier runs
+    std::uint64_t set_aside = 0;    ///< failed twice; their errors are in the journal
+    bool stopped = false;           ///< a signal ended the run
+    bool finished = false;          ///< all units done and Job::finish has run
+    double seconds = 0;             ///< from the first claim to the last commit
+    double commit_s = 0;            ///< the ranks' mean time spent in commits (beside the computing)
+    std::vector<RankShare> shares;  ///< on every rank
+
+    [[nodiscard]] std::uint64_t left() const noexcept { return units - done; }
+    /// 0 all done and finished, 3 partly done: run again to resume.
+    [[nodiscard]] int exit_code() const noexcept { return finished ? 0 : 3; }
+};
+
+/// Runs what is left of a job, on all ranks, until every unit is done or set aside or a signal stops it.
+/// [collective] Each rank passes its own Job, made from the same settings, and equal options but for
+/// `machine`.
+///
+/// Rank 0 creates the result file or opens the existing one (another campaign's, a changed setting, another
+/// owner at work: refused by name, on all ranks), leads from a thread of its own and computes as the others
+/// do. A rank holds its next unit before it finishes the present one; a committer thread a rank writes the
+/// finished rows. A unit that throws is tried once more, then set aside with its error. While it runs,
+/// SIGUSR1, SIGTERM and SIGINT of any rank stop all ranks (comm/stop.hpp).
+///
+/// Threads: called on the main thread, Job::run runs on it. Errors: usage and file errors are
+/// CollectiveErrors; a rank that fails outside a unit (a commit that can't be written) throws alone, and
+/// run_main then ends the job within seconds.
+CampaignOutcome run_campaign(comm::Communicator const& world, store::Job& job,
+                             std::filesystem::path const& result, CampaignOptions const& options = {});
+
+}  // namespace mpira::schedule

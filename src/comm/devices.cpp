@@ -1,0 +1,94 @@
+#include "mpira/comm/devices.hpp"
+
+#include <fstream>
+#include <map>
+#include <string>
+
+#include <sys/utsname.h>
+
+#include <fmt/format.h>
+
+#include "mpira/base/text.hpp"
+#include "mpira/comm/runtime.hpp"
+
+#include "comm/gpu/devices.hpp"
+
+namespace mpira::comm {
+namespace {
+
+/// The ordinal this rank should take; a usage error when there is none for it.
+int pick(std::vector<gpu::Seen> const& seen, int node_rank, int ranks_on_node, bool share) {
+    int const devices = static_cast<int>(seen.size());
+    if (devices == 1) return 0;  // what the launcher left visible; duplicates are found by UUID below
+    if (share) return node_rank % devices;
+    require(ranks_on_node <= devices,
+            fmt::format("{} ranks on {} but {} GPUs: start one rank a GPU, or set device.share = true",
+                        ranks_on_node, host_name(), devices));
+    return node_rank;
+}
+
+void refuse_duplicates(CommView node, std::string const& uuid) {
+    std::map<std::string, int> first_rank;
+    auto const uuids = node.all_gather(uuid);
+    for (int rank = 0; rank < static_cast<int>(uuids.size()); ++rank) {
+        auto const [holder, is_new] = first_rank.emplace(uuids[static_cast<std::size_t>(rank)], rank);
+        require(
+            is_new,
+            fmt::format("ranks {} and {} of {} would share GPU {}: start one rank a GPU (srun "
+                        "--gpus-per-task=1, or all GPUs visible to all ranks), or set device.share = true",
+                        holder->second, rank, host_name(), holder->first));
+    }
+}
+
+}  // namespace
+
+DeviceWish to_device_wish(std::string_view text) {
+    if (text == "auto") return DeviceWish::automatic;
+    if (text == "cpu") return DeviceWish::cpu;
+    if (text == "cuda") return DeviceWish::cuda;
+    fail_usage(fmt::format("device is '{}': it is auto, cpu or cuda", text));
+}
+
+Device choose_device(Communicator const& world, DeviceWish wish, bool share) {
+    auto const node = world.on_this_node();
+    Device mine{
+        .ordinal = -1, .name = "", .uuid = "", .node_rank = node.rank(), .ranks_on_node = node.size()};
+
+    auto const seen = wish == DeviceWish::cpu ? std::vector<gpu::Seen>() : gpu::visible_devices();
+    bool const anywhere = world.all_max(static_cast<std::int64_t>(seen.size())) > 0;
+    everywhere(world, [&] {
+        if (!seen.empty() || (wish == DeviceWish::automatic && !anywhere)) return;
+        require(wish == DeviceWish::cpu,
+                gpu::kBuilt
+                    ? fmt::format("no GPU is seen on {}: {}; with device = \"cpu\" all ranks compute on "
+                                  "the CPU",
+                                  host_name(), gpu::why_none())
+                    : "device = \"cuda\" needs a build with -DMPIRA_GPU=ON (cmake --preset cuda)");
+    });
+    if (seen.empty()) {
+        mine.name = cpu_model();
+        return mine;
+    }
+    everywhere(world, [&] {
+        mine.ordinal = pick(seen, node.rank(), node.size(), share);
+        auto const& device = seen[static_cast<std::size_t>(mine.ordinal)];
+        mine.name = device.name;
+        mine.uuid = device.uuid;
+    });
+    if (!share) everywhere(world, [&] { refuse_duplicates(node, mine.uuid); });
+    everywhere(world, [&] { gpu::make_current(mine.ordinal); });
+    return mine;
+}
+
+std::string cpu_model() {
+    std::ifstream info("/proc/cpuinfo");
+    for (std::string line; std::getline(info, line);) {
+        if (!line.starts_with("model name")) continue;
+        if (auto const colon = line.find(':'); colon != std::string::npos)
+            return std::string(text::trim(std::string_view(line).substr(colon + 1)));
+    }
+    utsname machine{};
+    return uname(&machine) == 0 ? std::string(machine.machine) : "unknown CPU";
+}
+
+}  // namespace mpira::comm
