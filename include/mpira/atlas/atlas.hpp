@@ -10,11 +10,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "mpira/genome/scan_model.hpp"
 #include "mpira/genome/windows.hpp"
-
-namespace mpira::genome {
-class ScanModel;  // mpira/genome/scan_model.hpp
-}
 
 namespace mpira::atlas {
 
