@@ -33,13 +33,14 @@ struct Parameter {
     bool decay = false;  ///< weight decay applies
 };
 
-/// What a training forward needs besides its input. Everything random comes from (seed, a, b) through
-/// Philox, drawn on the host: the same on any device, rank or number of ranks.
+/// What a training forward needs besides its input. Sample i of the batch draws from (seed, step,
+/// first_sample + i) by drop_inputs and drop_path_factors (model/noise.hpp), on the host: the same on any
+/// device, for any number of ranks and any cut of the global batch.
 struct TrainingDraws {
     std::uint64_t seed = 0;
-    std::uint32_t a = 0;       ///< step
-    std::uint32_t b = 0;       ///< micro-batch or fold, < 2^30
-    double input_dropout = 0;  ///< probability; inverted scaling; all columns (spec/default-data.md 3)
+    std::uint32_t step = 0;          ///< optimiser step
+    std::uint32_t first_sample = 0;  ///< number of x's first sample in the step's global batch
+    double input_dropout = 0;        ///< probability; inverted scaling; all columns (spec/default-data.md 3)
 };
 
 /// The network. Copies share tensors (as at::Tensor does); clone() makes an independent one.
