@@ -32,7 +32,8 @@ struct ElementSource {
 /// and throws Origin::usage, naming file, line and element, on: no element, an empty sequence, a letter that
 /// is no IUPAC code, a name used twice, a coordinate beyond the chromosome or an unknown chromosome, an
 /// element without a group (or a group line without an element) when groups are asked for, a vector without
-/// the placeholder or with two.
+/// the placeholder or with two. Letters of a genome under a BED are checked when they are read: such an
+/// element is refused then, by sequence and position.
 ///
 /// Threads: one at a time (the genome reader keeps a position). Move-only.
 class ElementLibrary {
