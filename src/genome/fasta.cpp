@@ -161,6 +161,7 @@ struct Fasta::State {
 
     void open();
     void load(fs::path const& fai, fs::path const& gzi);
+    void read_lengths(fs::path const& fai);
     /// Builds fai and gzi under private names in `folder`; false when that folder can't be written.
     [[nodiscard]] bool build(fs::path const& folder, fs::path const& fai, fs::path const& gzi, bool packed);
 };
@@ -185,6 +186,19 @@ bool Fasta::State::build(fs::path const& folder, fs::path const& fai, fs::path c
 
 void Fasta::State::load(fs::path const& fai, fs::path const& gzi) {
     index.reset(fai_load3(file.c_str(), fai.c_str(), gzi.c_str(), 0));
+}
+
+/// From the index itself: htslib 1.16 gives lengths as int, and some plants' chromosomes are longer.
+void Fasta::State::read_lengths(fs::path const& fai) {
+    Lines lines(fai);
+    while (lines.next()) {
+        auto const fields = text::split(lines.line(), '\t');
+        auto const length = fields.size() < 5 ? std::nullopt : text::to_integer(fields[1]);
+        if (!length) lines.refuse("is not a line of a .fai index; remove the file, it is made anew");
+        names.emplace_back(fields[0]);
+        lengths.push_back(*length);
+        by_name.emplace(names.back(), names.size() - 1);
+    }
 }
 
 void Fasta::State::open() {
@@ -219,12 +233,7 @@ void Fasta::State::open() {
         fail_usage(fmt::format("{}: its index {} can't be read; remove it, it is made anew", file.string(),
                                fai.string()));
     }
-    for (int i = 0; i < faidx_nseq(index.get()); ++i) {
-        char const* const name = faidx_iseq(index.get(), i);
-        names.emplace_back(name);
-        lengths.push_back(faidx_seq_len64(index.get(), name));
-        by_name.emplace(name, names.size() - 1);
-    }
+    read_lengths(fai);
     if (names.empty()) fail_usage(fmt::format("{}: holds no sequence", file.string()));
 }
 

@@ -8,6 +8,11 @@
 #include "mpira/base/error.hpp"
 
 #if defined(__x86_64__)
+#if !defined(__clang__)
+// GCC 12's own headers trip this (GCC bug 105593): _mm512_undefined_epi32 is meant to be uninitialised.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 #define MPIRA_X86 1
 #else
@@ -78,7 +83,7 @@ template <std::size_t Pairs>
 __attribute__((target("avx2"))) std::size_t find_avx2(LossTables const& tables,
                                                       std::uint8_t const* pair_codes, std::size_t starts,
                                                       std::uint16_t* candidates) {
-    std::array<__m256i, Pairs> table;
+    __m256i table[Pairs];
     for (std::size_t k = 0; k < Pairs; ++k) {
         __m128i half;
         std::memcpy(&half, tables.loss[k], sizeof half);
@@ -105,7 +110,7 @@ __attribute__((target("avx512f,avx512bw"))) std::size_t find_avx512(LossTables c
                                                                     std::uint8_t const* pair_codes,
                                                                     std::size_t starts,
                                                                     std::uint16_t* candidates) {
-    std::array<__m512i, Pairs> table;
+    __m512i table[Pairs];
     for (std::size_t k = 0; k < Pairs; ++k) {
         __m128i quarter;
         std::memcpy(&quarter, tables.loss[k], sizeof quarter);
