@@ -1,0 +1,30 @@
+#pragma once
+
+#include "mpira/cli/command_line.hpp"
+#include "mpira/comm/communicator.hpp"
+
+/// The commands of the program, one function each; src/cli/main.cpp calls them. Each returns its exit code
+/// and throws mpira::Error otherwise.
+namespace mpira::cli {
+
+// Without MPI: these read a file or the program's own tables, and work on a login node.
+int list_jobs(CommandLine const& line);
+int print_config(CommandLine const& line);
+int print_completion(CommandLine const& line);
+int show_status(CommandLine const& line);
+int verify(CommandLine const& line);
+int seal(CommandLine const& line);
+int simulate(CommandLine const& line);
+
+// On all ranks. [collective]
+int run_job(CommandLine const& line, comm::Communicator const& world);
+int plan(CommandLine const& line, comm::Communicator const& world);
+int doctor(CommandLine const& line, comm::Communicator const& world);
+
+/// Runs a command that needs no MPI; a thrown error is printed once (by the first process, if a launcher
+/// started several) and becomes the exit code.
+int run_alone(int (*command)(CommandLine const&), CommandLine const& line);
+/// Prints what parsing ended in (help, version, a wrong command line), once, and gives its exit code.
+int show(Parsed const& parsed);
+
+}  // namespace mpira::cli

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "mpira/jobs/table.hpp"
+
+/// One declaration a job; its file defines it, jobs/table.cpp lists it.
+namespace mpira::jobs {
+
+JobEntry synthetic_entry();
+
+}  // namespace mpira::jobs

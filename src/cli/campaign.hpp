@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "mpira/base/settings.hpp"
+#include "mpira/cli/command_line.hpp"
+#include "mpira/comm/communicator.hpp"
+#include "mpira/comm/devices.hpp"
+#include "mpira/jobs/table.hpp"
+
+namespace mpira::cli {
+
+/// A job with all its inputs open, ready to run.
+struct PreparedJob {
+    Settings settings;
+    comm::Device device;
+    std::unique_ptr<store::Job> job;
+};
+
+/// Reads the settings (rank 0 reads the file, the others get its text), chooses devices and opens the job's
+/// inputs. What is wrong on any rank is an error on all. [collective]
+PreparedJob prepare_job(CommandLine const& line, comm::Communicator const& world);
+
+/// Where the result goes: --output, or the setting. Refuses an empty one, a folder, a name without .h5ad, and
+/// a file in a folder that does not exist or can't be written.
+std::filesystem::path output_path(std::filesystem::path const& from_command_line, Settings const& settings);
+
+}  // namespace mpira::cli

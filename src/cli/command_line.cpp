@@ -1,0 +1,217 @@
+#include "mpira/cli/command_line.hpp"
+
+#include <functional>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "mpira/base/text.hpp"
+#include "mpira/jobs/table.hpp"
+
+#include "cli/completion.hpp"
+#include "cli/version.hpp"
+
+namespace mpira::cli {
+namespace {
+
+/// The options shared by everything that makes a campaign from settings.
+void add_settings_options(CLI::App& app, CommandLine& line) {
+    app.add_option("--config", line.config, "Settings, a TOML file (mpira config JOB prints a complete one)")
+        ->type_name("FILE");
+    app.add_option("--set", line.overrides, "One setting, over the file's; may be repeated")
+        ->type_name("KEY=VALUE")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app.add_option("--output", line.output, "Result file (.h5ad), over the setting 'output'")
+        ->type_name("FILE");
+}
+
+void add_campaign_options(CLI::App& app, CommandLine& line) {
+    add_settings_options(app, line);
+    app.add_flag("--fresh", line.fresh,
+                 "Start over instead of resuming (an existing file needs --overwrite)");
+    app.add_flag("--overwrite", line.overwrite, "With --fresh: rename an existing result to FILE.old");
+    app.add_flag("--allow-mixed", line.allow_mixed,
+                 "Resume on another CPU or GPU model; results may then differ in the last bits");
+    app.add_flag("--no-reserve", line.no_reserve, "Don't reserve disk space at the start");
+}
+
+/// Builds the whole description of the command line; parsing fills `line`.
+class Description {
+public:
+    explicit Description(CommandLine& line) : app_("Genome-wide regulatory genomics under MPI", "mpira") {
+        app_.require_subcommand(1);
+        app_.fallthrough();
+        app_.set_version_flag("--version", versions);
+        app_.add_flag("-v,--verbose", line.verbose, "More log lines, from every rank");
+        app_.footer(
+            "Started by mpirun, srun or nothing (one rank). Running the same command again resumes.\n"
+            "Exit codes: 0 done, 2 the input is wrong, 3 partly done (run again), 1 our fault.\n"
+            "mpira COMMAND --help has options and an example.");
+
+        for (auto const& entry : jobs::job_table()) {
+            auto& job = add(line, Command::run, std::string(entry.name), std::string(entry.summary),
+                            std::string(entry.example));
+            job.parse_complete_callback([&line, name = std::string(entry.name)] {
+                line.command = Command::run;
+                line.job = name;
+            });
+            job.group("Jobs");
+            add_campaign_options(job, line);
+        }
+
+        auto& status = add(line, Command::status, "status", "how far a campaign is, also while it runs",
+                           "mpira status screen.h5ad");
+        add_file(status, line, "Result file");
+        status.add_flag("--json", line.json, "For programs");
+        auto& verify = add(line, Command::verify, "verify", "re-check every checksum of a result",
+                           "mpira verify screen.h5ad");
+        add_file(verify, line, "Result file");
+        auto& seal = add(line, Command::seal, "seal", "write a compressed copy, every checksum verified",
+                         "mpira seal screen.h5ad --output screen.sealed.h5ad");
+        add_file(seal, line, "Result file");
+        seal.add_option("--output", line.output, "The copy (default: FILE.sealed.h5ad)")->type_name("FILE");
+        seal.add_flag("--overwrite", line.overwrite, "Replace an existing copy");
+        seal.add_flag("--partial", line.partial, "Also when the campaign is not finished");
+
+        auto& plan = add(line, Command::plan, "plan", "what a campaign will cost, from a short calibration",
+                         "mpira plan synthetic --set rows=1000000 --ranks 512 --ranks-per-node 64");
+        add_job_name(plan, line);
+        add_settings_options(plan, line);
+        plan.add_option("--ranks", line.plan.ranks, "Ranks the campaign will have")
+            ->check(CLI::Range(1, 1 << 24))
+            ->capture_default_str();
+        plan.add_option("--ranks-per-node", line.plan.ranks_per_node, "Ranks on a node")
+            ->check(CLI::Range(1, 1 << 16))
+            ->capture_default_str();
+        plan.add_option("--units", line.plan.sample_units, "Units to run here as a sample")
+            ->check(CLI::Range(1, 1 << 16))
+            ->capture_default_str();
+
+        add_simulate(line);
+
+        add(line, Command::jobs, "jobs", "what can be run", "mpira jobs");
+        auto& config =
+            add(line, Command::config, "config", "a job's complete settings with defaults, as TOML",
+                "mpira config synthetic > synthetic.toml");
+        add_job_name(config, line);
+        auto& doctor = add(line, Command::doctor, "doctor", "can this place run mpira? use the real launcher",
+                           "srun mpira doctor --output /scratch/me/doctor.h5ad");
+        doctor
+            .add_option("--output", line.output, "Scratch file for the write test, on the file system to use")
+            ->type_name("FILE");
+        auto& completion = add(line, Command::completion, "completion", "a completion script for your shell",
+                               "source <(mpira completion bash)");
+        completion.add_option("SHELL", line.shell, "bash or zsh")
+            ->required()
+            ->check(CLI::IsMember({"bash", "zsh"}));
+    }
+
+    CLI::App& app() { return app_; }
+
+private:
+    CLI::App& add(CommandLine& line, Command command, std::string const& name, std::string const& summary,
+                  std::string const& example) {
+        auto* const sub = app_.add_subcommand(name, summary);
+        sub->footer("Example:\n  " + example);
+        sub->group("Commands");
+        sub->parse_complete_callback([&line, command] { line.command = command; });
+        return *sub;
+    }
+
+    static void add_file(CLI::App& sub, CommandLine& line, std::string const& what) {
+        sub.add_option("FILE", line.file, what)->required();
+    }
+
+    static void add_job_name(CLI::App& sub, CommandLine& line) {
+        sub.add_option("JOB", line.job, "Name of a job (mpira jobs lists them)")->required();
+    }
+
+    void add_simulate(CommandLine& line) {
+        auto& sub = add(line, Command::simulate, "simulate", "the scheduler on virtual ranks",
+                        "mpira simulate --ranks 64,512 --units 20000 --sigma 1.5 --straggler-share 0.02");
+        auto& options = line.simulate;
+        sub.add_option("--ranks", options.ranks, "Numbers of ranks, comma separated")
+            ->delimiter(',')
+            ->check(CLI::Range(1, 1 << 20))
+            ->capture_default_str();
+        auto const add_one = [&](char const* name, auto& value, char const* what, double least, double most) {
+            sub.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
+        };
+        add_one("--units", options.units, "Units of work", 1, 1e8);
+        add_one("--mean-s", options.mean_s, "Mean seconds of a unit (lognormal)", 1e-6, 1e6);
+        add_one("--sigma", options.sigma, "Spread of the durations", 0, 5);
+        sub.add_flag("--clustered", options.clustered, "Neighbouring units cost alike");
+        add_one("--straggler-share", options.straggler_share, "Share of ranks that are slow", 0, 1);
+        add_one("--straggler-factor", options.straggler_factor, "How much slower they are", 1, 1000);
+        add_one("--latency-us", options.latency_us, "Microseconds a message takes", 0, 1e6);
+        add_one("--deaths", options.deaths, "Ranks that die on the way", 0, 1e6);
+        add_one("--estimate-error", options.estimate_error, "Sigma of the error of predicted durations", 0,
+                5);
+        add_one("--seed", options.seed, "Seed of the durations", 0, 1e15);
+    }
+
+    CLI::App app_;
+};
+
+std::vector<std::string> command_names(CLI::App& app) {
+    std::vector<std::string> names;
+    for (auto const* sub : app.get_subcommands(nullptr)) names.push_back(sub->get_name());
+    return names;
+}
+
+/// CLI11's message, with a hint where we have one.
+std::string explain(CLI::ParseError const& error, CLI::App& app, int argc, char const* const* argv) {
+    auto message = std::string(error.what());
+    auto const names = command_names(app);
+    for (int i = 1; i < argc; ++i) {
+        std::string const word = argv[i];
+        if (word.starts_with("-")) continue;
+        if (std::find(names.begin(), names.end(), word) != names.end()) break;
+        return fmt::format("mpira: there is no command '{}'{} (mpira --help lists them)", word,
+                           text::did_you_mean(word, names));
+    }
+    if (app.get_subcommands().empty() && argc > 1) return fmt::format("mpira: {}", message);
+    if (app.get_subcommands().empty()) return "mpira: which command? mpira --help lists them";
+    auto& sub = *app.get_subcommands().front();
+    std::vector<std::string> known;
+    for (auto const* option : sub.get_options())
+        for (auto const& name : option->get_lnames()) known.push_back("--" + name);
+    for (auto const& extra : app.remaining(true)) {
+        if (!extra.starts_with("-")) continue;
+        return fmt::format("mpira {}: there is no option {}{} (mpira {} --help lists them)", sub.get_name(),
+                           extra, text::did_you_mean(extra, known), sub.get_name());
+    }
+    return fmt::format("mpira {}: {}", sub.get_name(), message);
+}
+
+}  // namespace
+
+Parsed parse_command_line(int argc, char const* const* argv) {
+    CommandLine line;
+    Description description(line);
+    auto& app = description.app();
+    try {
+        app.parse(argc, argv);
+    } catch (CLI::CallForHelp const&) {
+        auto const chosen = app.get_subcommands();
+        return {std::nullopt, chosen.empty() ? app.help() : chosen.front()->help("mpira"), 0};
+    } catch (CLI::CallForVersion const&) {
+        return {std::nullopt, versions(), 0};
+    } catch (CLI::ParseError const& error) {
+        return {std::nullopt, explain(error, app, argc, argv) + "\n", 2};
+    }
+    if (line.overwrite && !line.fresh && line.command == Command::run)
+        return {std::nullopt, fmt::format("mpira {}: --overwrite goes with --fresh\n", line.job), 2};
+    return {std::move(line), {}, 0};
+}
+
+std::string completion_script(std::string const& shell) {
+    CommandLine line;
+    Description description(line);
+    return shell == "zsh" ? zsh_completion(description.app()) : bash_completion(description.app());
+}
+
+}  // namespace mpira::cli

@@ -1,0 +1,136 @@
+#include "cli/completion.hpp"
+
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "mpira/cli/read_settings.hpp"
+#include "mpira/jobs/table.hpp"
+
+namespace mpira::cli {
+namespace {
+
+std::vector<std::string> long_options(CLI::App& app) {
+    std::vector<std::string> names;
+    for (auto const* option : app.get_options())
+        for (auto const& name : option->get_lnames()) names.push_back("--" + name);
+    return names;
+}
+
+std::vector<std::string> job_names() {
+    std::vector<std::string> names;
+    for (auto const& entry : jobs::job_table()) names.emplace_back(entry.name);
+    return names;
+}
+
+std::vector<std::string> setting_keys(jobs::JobEntry const& entry) {
+    std::vector<std::string> keys;
+    for (auto const& spec : with_campaign_schema(entry.schema())) keys.push_back(spec.key + "=");
+    return keys;
+}
+
+/// A text within single quotes of zsh's _describe, where ':' separates.
+std::string plain(std::string text) {
+    for (auto& c : text)
+        if (c == '\'' || c == ':') c = ' ';
+    return text;
+}
+
+}  // namespace
+
+std::string bash_completion(CLI::App& app) {
+    std::vector<std::string> commands;
+    std::string options;
+    for (auto* sub : app.get_subcommands(nullptr)) {
+        commands.push_back(sub->get_name());
+        options += fmt::format("        {}) words=\"{} --verbose\" ;;\n", sub->get_name(),
+                               fmt::join(long_options(*sub), " "));
+    }
+    std::string keys;
+    for (auto const& entry : jobs::job_table())
+        keys +=
+            fmt::format("            {}) words=\"{}\" ;;\n", entry.name, fmt::join(setting_keys(entry), " "));
+    return fmt::format(R"(# mpira completion for bash: source <(mpira completion bash)
+_mpira() {{
+    local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" words=""
+    local command="${{COMP_WORDS[1]-}}"
+    COMPREPLY=()
+    if [[ $COMP_CWORD -eq 1 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "{0} --help --version" -- "$word")
+        return
+    fi
+    if [[ $previous == --set ]]; then
+        case "$command" in plan) command="${{COMP_WORDS[2]-}}" ;; esac
+        case "$command" in
+{2}        esac
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+        compopt -o nospace
+        return
+    fi
+    if [[ $word != -* ]]; then
+        case "$command" in
+            config|plan) [[ $COMP_CWORD -eq 2 ]] && mapfile -t COMPREPLY < <(compgen -W "{3}" -- "$word") && return ;;
+            completion) mapfile -t COMPREPLY < <(compgen -W "bash zsh" -- "$word"); return ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+    fi
+    case "$command" in
+{1}    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}}
+complete -o filenames -F _mpira mpira
+)",
+                       fmt::join(commands, " "), options, keys, fmt::join(job_names(), " "));
+}
+
+std::string zsh_completion(CLI::App& app) {
+    std::string commands;
+    std::string options;
+    for (auto* sub : app.get_subcommands(nullptr)) {
+        commands += fmt::format("        '{}:{}'\n", sub->get_name(), plain(sub->get_description()));
+        options += fmt::format("        {}) choices=({} --verbose) ;;\n", sub->get_name(),
+                               fmt::join(long_options(*sub), " "));
+    }
+    std::string keys;
+    for (auto const& entry : jobs::job_table())
+        keys +=
+            fmt::format("            {}) choices=({}) ;;\n", entry.name, fmt::join(setting_keys(entry), " "));
+    return fmt::format(R"(#compdef mpira
+# mpira completion for zsh: source <(mpira completion zsh)
+_mpira() {{
+    local -a commands choices
+    local command=$words[2]
+    commands=(
+{0}    )
+    if (( CURRENT == 2 )); then
+        _describe command commands
+        return
+    fi
+    if [[ $words[CURRENT-1] == --set ]]; then
+        [[ $command == plan ]] && command=$words[3]
+        case $command in
+{2}        esac
+        compadd -S '' -- $choices
+        return
+    fi
+    if [[ $PREFIX != -* ]]; then
+        case $command in
+            config|plan) (( CURRENT == 3 )) && {{ compadd -- {3}; return }} ;;
+            completion) compadd -- bash zsh; return ;;
+        esac
+        _files
+        return
+    fi
+    case $command in
+{1}    esac
+    compadd -- $choices
+}}
+compdef _mpira mpira
+)",
+                       commands, options, keys, fmt::join(job_names(), " "));
+}
+
+}  // namespace mpira::cli

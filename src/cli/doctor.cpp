@@ -1,0 +1,210 @@
+// Can this place run mpira? Each check is a line: ok, or what to do.
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <set>
+#include <thread>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/cli/commands.hpp"
+#include "mpira/cli/read_settings.hpp"
+#include "mpira/comm/devices.hpp"
+#include "mpira/comm/runtime.hpp"
+#include "mpira/report/run_header.hpp"
+#include "mpira/schedule/campaign.hpp"
+#include "mpira/store/file_io.hpp"
+#include "mpira/store/inspect.hpp"
+
+#include "cli/campaign.hpp"
+#include "cli/version.hpp"
+
+namespace mpira::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::size_t cores_of_this_process() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof set, &set) != 0) return std::thread::hardware_concurrency();
+    return static_cast<std::size_t>(CPU_COUNT(&set));
+}
+
+bool try_lock(store::Descriptor const& file) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_len = 1;
+    return ::fcntl(file.get(), F_OFD_SETLK, &lock) == 0;
+}
+
+class Doctor {
+public:
+    Doctor(comm::Communicator const& world, fs::path scratch) : world_(world), scratch_(std::move(scratch)) {}
+
+    /// Runs a check on all ranks; what it returns is the line's text. [collective]
+    void check(std::string_view name, std::string_view advice, std::function<std::string()> const& body) {
+        try {
+            auto const text = comm::everywhere(world_, body);
+            say("ok", name, text);
+        } catch (comm::CollectiveError const& error) {
+            all_well_ = false;
+            say("FAIL", name, fmt::format("{}\n      {:<12} {}", error.what(), "", advice));
+        }
+    }
+
+    void ranks() {
+        check("ranks",
+              "Start it by your real launcher: mpirun -n 4 mpira doctor, or srun --mpi=pmix mpira doctor.",
+              [&] {
+                  auto const hosts = world_.all_gather(comm::host_name());
+                  return fmt::format("{} ({})", world_.size(), report::count_equal(hosts));
+              });
+    }
+
+    void cores() {
+        auto const node = world_.on_this_node();
+        auto const mine = static_cast<std::int64_t>(cores_of_this_process());
+        auto const machine = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+        check("cores",
+              "More ranks than cores slow each other down. Fewer ranks on a node, or (binding) "
+              "--bind-to core, srun --cpus-per-task=1.",
+              [&] {
+                  if (node.size() > machine)
+                      fail_usage(fmt::format("{} ranks share the {} cores of {}", node.size(), machine,
+                                             comm::host_name()));
+                  return fmt::format("{} ranks on a node of {} cores, each may use {}", node.size(), machine,
+                                     mine);
+              });
+    }
+
+    void devices() {
+        check("devices", "One rank a GPU: --gpus-per-task=1, or as many ranks on a node as it has GPUs.",
+              [&] {
+                  auto const device = comm::choose_device(world_, comm::DeviceWish::automatic);
+                  return report::count_equal(world_.all_gather(device.name));
+              });
+    }
+
+    void all_reduce() {
+        check("all-reduce",
+              "MPI itself does not work between these ranks: try the network (--mca btl tcp,self).", [&] {
+                  constexpr std::size_t kLength = 1U << 20U;
+                  std::vector<float> values(kLength);
+                  for (std::size_t i = 0; i < kLength; ++i)
+                      values[i] = static_cast<float>(world_.rank() + static_cast<int>(i % 7));
+                  world_.all_sum(std::span(values));
+                  auto const n = world_.size();
+                  for (std::size_t i = 0; i < kLength; ++i) {
+                      auto const expected = static_cast<float>(n * (n - 1) / 2 + n * static_cast<int>(i % 7));
+                      require(values[i] == expected,
+                              fmt::format("element {} is {}, expected {}", i, values[i], expected));
+                  }
+                  return fmt::format("{} floats over {} ranks, exact", kLength, n);
+              });
+    }
+
+    /// A small campaign with one unit less than ranks (at least one), so that a rank stays idle.
+    void parallel_write() {
+        auto const& entry = jobs::find_job("synthetic");
+        std::vector<std::string> const overrides{fmt::format("rows={}", 100 * std::max(1, world_.size() - 1)),
+                                                 "rows_per_unit=100", "duration.mean_ms=5"};
+        auto const settings =
+            parse_settings(with_campaign_schema(entry.schema()), "", "mpira doctor", overrides);
+        auto const job = entry.make(settings, {});
+        schedule::CampaignOptions options;
+        options.machine = comm::cpu_model();
+        options.on_progress = [](schedule::ProgressReport const&) {};
+        check("write",
+              "All ranks must see the same file system, with room for 1 MB: name a new file there with "
+              "--output.",
+              [&] {
+                  comm::everywhere(world_, [&] {
+                      if (world_.is_root())
+                          require(!fs::exists(scratch_), fmt::format("{} exists", scratch_.string()));
+                  });
+                  scratch_is_mine_ = true;
+                  auto const outcome = schedule::run_campaign(world_, *job, scratch_, options);
+                  require(outcome.finished, fmt::format("{} of {} units done", outcome.done, outcome.units));
+                  return fmt::format("{} units by {} ranks into {}", outcome.units, world_.size(),
+                                     scratch_.string());
+              });
+        if (!scratch_is_mine_) return;
+        check("read back", "The file system loses writes; don't trust it with results.", [&] {
+            if (!world_.is_root()) return std::string();
+            auto const verdict = store::verify(scratch_);
+            require(verdict.good() && verdict.checked == job->layout().units(), "a checksum does not hold");
+            return fmt::format("{} units, every checksum holds", verdict.checked);
+        });
+    }
+
+    /// The owner record needs byte-range locks that other processes see.
+    void locking() {
+        if (!scratch_is_mine_) return;
+        check("locking",
+              "File locks don't work here: two campaigns could write one file unnoticed. Mount with locks "
+              "(Lustre: -o flock), or keep to one start at a time.",
+              [&] {
+                  auto const file = comm::everywhere(world_, [&] {
+                      return std::make_unique<store::Descriptor>(store::open_existing(scratch_, true));
+                  });
+                  auto const other = comm::everywhere(world_, [&] {
+                      return std::make_unique<store::Descriptor>(store::open_existing(scratch_, true));
+                  });
+                  bool const locked = !world_.is_root() || try_lock(*file);
+                  world_.barrier();
+                  bool const met = !try_lock(*other);  // even within a process: the lock is the descriptor's
+                  world_.barrier();
+                  comm::require_everywhere(world_, locked, "no lock can be taken on this file system");
+                  comm::require_everywhere(world_, met, "a lock held by rank 0 is not seen");
+                  return std::string("a lock held by rank 0 is seen by all");
+              });
+    }
+
+    void clean_up() const {
+        if (!world_.is_root() || !scratch_is_mine_) return;
+        std::error_code code;
+        fs::remove(scratch_, code);
+    }
+
+    [[nodiscard]] bool all_well() const { return all_well_; }
+
+private:
+    void say(std::string_view verdict, std::string_view name, std::string_view text) const {
+        if (!world_.is_root()) return;
+        fmt::print("{:<5} {:<12} {}\n", verdict, name, text);
+        std::fflush(stdout);
+    }
+
+    comm::Communicator const& world_;
+    fs::path scratch_;
+    bool scratch_is_mine_ = false;
+    bool all_well_ = true;
+};
+
+}  // namespace
+
+int doctor(CommandLine const& line, comm::Communicator const& world) {
+    auto const scratch = line.output.empty() ? fs::path("mpira-doctor.h5ad") : line.output;
+    if (world.is_root()) fmt::print("{}", versions());
+    Doctor doctor(world, scratch);
+    doctor.ranks();
+    doctor.cores();
+    doctor.devices();
+    doctor.all_reduce();
+    doctor.parallel_write();
+    doctor.locking();
+    doctor.clean_up();
+    if (world.is_root())
+        fmt::print("{}\n", doctor.all_well() ? "this place can run mpira" : "something is wrong, see above");
+    return doctor.all_well() ? 0 : 2;
+}
+
+}  // namespace mpira::cli

@@ -1,0 +1,33 @@
+// mpira: one program, many commands. This file is its table of contents.
+#include "mpira/cli/command_line.hpp"
+#include "mpira/cli/commands.hpp"
+#include "mpira/comm/communicator.hpp"
+#include "mpira/comm/runtime.hpp"
+
+int main(int argc, char** argv) {
+    namespace cli = mpira::cli;
+    using cli::Command;
+    auto const parsed = cli::parse_command_line(argc, argv);
+    if (!parsed.line) return cli::show(parsed);
+    auto const& line = *parsed.line;
+
+    switch (line.command) {  // without MPI, also on a login node
+        case Command::jobs:
+            return cli::run_alone(cli::list_jobs, line);  // what can be run
+        case Command::config:
+            return cli::run_alone(cli::print_config, line);  // a job's complete settings as TOML
+        case Command::completion:
+            return cli::run_alone(cli::print_completion, line);  // for bash and zsh
+        default:
+            break;
+    }
+    return mpira::comm::run_main(argc, argv, [&] {
+        auto const world = mpira::comm::Communicator::world();
+        switch (line.command) {
+            case Command::plan:
+                return cli::plan(line, world);  // what a campaign will cost, from a few units
+            default:
+                return 2;
+        }
+    });
+}

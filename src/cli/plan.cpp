@@ -1,0 +1,117 @@
+// What a campaign will cost, from a few of its units run here.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <numeric>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
+#include "mpira/base/text.hpp"
+#include "mpira/cli/commands.hpp"
+#include "mpira/report/run_header.hpp"
+#include "mpira/store/job.hpp"
+
+#include "cli/campaign.hpp"
+
+namespace mpira::cli {
+namespace {
+
+/// Memory that no other process shares, in bytes: what each further rank costs. 0 where the kernel won't say.
+std::uint64_t private_bytes() {
+    std::ifstream rollup("/proc/self/smaps_rollup");
+    std::uint64_t sum_kib = 0;
+    for (std::string line; std::getline(rollup, line);) {
+        if (!line.starts_with("Private_Clean:") && !line.starts_with("Private_Dirty:")) continue;
+        auto const digits = line.find_first_of("0123456789");
+        auto const end = line.find(' ', digits);
+        sum_kib += static_cast<std::uint64_t>(
+            text::to_integer(std::string_view(line).substr(digits, end - digits)).value_or(0));
+    }
+    return sum_kib * 1024;
+}
+
+/// Unit numbers at evenly spaced quantiles of the predicted cost.
+std::vector<std::uint64_t> spread_sample(std::vector<double> const& costs, std::size_t count) {
+    std::vector<std::uint64_t> order(costs.size());
+    std::iota(order.begin(), order.end(), std::uint64_t{0});
+    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return costs[a] < costs[b]; });
+    count = std::min(count, order.size());
+    std::vector<std::uint64_t> chosen;
+    for (std::size_t i = 0; i < count; ++i) chosen.push_back(order[(2 * i + 1) * order.size() / (2 * count)]);
+    return chosen;
+}
+
+struct Sample {
+    double seconds = 0;
+    double cost = 0;
+};
+
+Sample run_units(store::Job& job, std::vector<std::uint64_t> const& units, std::vector<double> const& costs) {
+    using Clock = std::chrono::steady_clock;
+    auto const run = [&](std::uint64_t unit) {
+        store::UnitRows rows(job.layout(), unit);
+        auto const begin = Clock::now();
+        job.run(unit, rows, {});
+        return std::chrono::duration<double>(Clock::now() - begin).count();
+    };
+    // The first unit also pays for reading pages and warming up; it is not counted.
+    run(*std::min_element(units.begin(), units.end(), [&](auto a, auto b) { return costs[a] < costs[b]; }));
+    Sample sample;
+    for (auto const unit : units) {
+        sample.seconds += run(unit);
+        sample.cost += costs[unit];
+    }
+    return sample;
+}
+
+}  // namespace
+
+int plan(CommandLine const& line, comm::Communicator const& world) {
+    log::set_rank(world.rank(), line.verbose);
+    auto const prepared = prepare_job(line, world);
+    auto& job = *prepared.job;
+    auto const& layout = job.layout();
+    std::vector<double> costs(layout.units());
+    for (std::uint64_t unit = 0; unit < costs.size(); ++unit) costs[unit] = job.relative_cost(unit);
+    auto const total_cost = std::accumulate(costs.begin(), costs.end(), 0.0);
+    auto const most_cost = *std::max_element(costs.begin(), costs.end());
+
+    // Every rank runs the same units at once, so that shared memory and caches are as busy as they will be.
+    auto const units = spread_sample(costs, static_cast<std::size_t>(line.plan.sample_units));
+    auto const sample = comm::everywhere(world, [&] { return run_units(job, units, costs); });
+    auto const ratio = world.all_sum(sample.seconds / sample.cost) / world.size();
+    auto const memory = world.all_max(static_cast<std::int64_t>(private_bytes()));
+    if (!world.is_root()) return 0;
+
+    auto const ranks = static_cast<double>(line.plan.ranks);
+    auto const nodes = (line.plan.ranks + line.plan.ranks_per_node - 1) / line.plan.ranks_per_node;
+    auto const work_s = ratio * total_cost;
+    auto const longest_s = ratio * most_cost;
+    auto const span_s = std::max(work_s / ranks, longest_s);
+    fmt::print("job {}: {}\n", layout.job, job.describe());
+    fmt::print("measured here: {} of {} units on {} rank(s), {} ({})\n", units.size(), layout.units(),
+               world.size(), prepared.device.name,
+               fmt::format("{:.4g} s a unit", sample.seconds / static_cast<double>(units.size())));
+    fmt::print("work           {:.4g} core-hours in {} units, mean {:.4g} s, longest {:.4g} s\n",
+               work_s / 3600, layout.units(), work_s / static_cast<double>(layout.units()), longest_s);
+    fmt::print("time           {} on {} ranks ({} node(s) of {}), {:.4g} node-hours\n",
+               text::duration(span_s), line.plan.ranks, nodes, line.plan.ranks_per_node,
+               span_s * static_cast<double>(nodes) / 3600);
+    fmt::print("memory         {} of its own a rank, {} a node, and one copy of the inputs a node\n",
+               text::bytes(static_cast<std::uint64_t>(memory)),
+               text::bytes(static_cast<std::uint64_t>(memory * line.plan.ranks_per_node)));
+    fmt::print("output         {} and names of {} rows\n", text::bytes(report::result_bytes(layout)),
+               layout.rows);
+    if (longest_s > work_s / ranks)
+        fmt::print(
+            "note           the longest unit decides: more than {:.0f} ranks bring nothing, smaller units "
+            "would\n",
+            work_s / longest_s);
+    return 0;
+}
+
+}  // namespace mpira::cli

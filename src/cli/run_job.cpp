@@ -1,0 +1,70 @@
+#include <fmt/format.h>
+
+#include "mpira/base/log.hpp"
+#include "mpira/cli/commands.hpp"
+#include "mpira/comm/runtime.hpp"
+#include "mpira/report/run_header.hpp"
+#include "mpira/schedule/campaign.hpp"
+
+#include "cli/campaign.hpp"
+#include "cli/version.hpp"
+
+namespace mpira::cli {
+namespace {
+
+schedule::CampaignOptions campaign_options(CommandLine const& line, Settings const& settings) {
+    auto const& check = settings.text("resume.check");
+    schedule::CampaignOptions options;
+    options.fresh = line.fresh;
+    options.overwrite = line.overwrite;
+    options.allow_mixed = line.allow_mixed;
+    options.reserve = settings.flag("store.reserve") && !line.no_reserve;
+    options.check = check == "none"     ? schedule::ResumeCheck::none
+                    : check == "sample" ? schedule::ResumeCheck::sample
+                                        : schedule::ResumeCheck::all;
+    options.write =
+        settings.text("store.write") == "direct" ? schedule::WritePath::direct : schedule::WritePath::hdf5;
+    options.commit_s = settings.number("commit.seconds");
+    options.commit_units = settings.count("commit.units");
+    return options;
+}
+
+void say(comm::Communicator const& world, std::vector<std::string> const& lines) {
+    if (!world.is_root()) return;
+    for (auto const& line : lines) log::info("{}", line);
+}
+
+}  // namespace
+
+int run_job(CommandLine const& line, comm::Communicator const& world) {
+    log::set_rank(world.rank(), line.verbose);
+    auto const prepared = prepare_job(line, world);
+    auto const output = comm::everywhere(world, [&] { return output_path(line.output, prepared.settings); });
+    auto const& layout = prepared.job->layout();
+    say(world, report::run_header({.job = layout.job,
+                                   .description = prepared.job->describe(),
+                                   .hosts = world.all_gather(comm::host_name()),
+                                   .devices = world.all_gather(prepared.device.name),
+                                   .threads = static_cast<int>(prepared.settings.integer("threads")),
+                                   .rows = layout.rows,
+                                   .units = layout.units(),
+                                   .bytes = report::result_bytes(layout),
+                                   .output = output,
+                                   .program = program_name()}));
+
+    auto options = campaign_options(line, prepared.settings);
+    options.machine = prepared.device.name;
+    schedule::Progress progress;
+    bool told = false;
+    options.on_progress = [&](schedule::ProgressReport const& report) {
+        if (!told && report.done_before > 0)
+            log::info("{}", report::resume_line(report.done_before, report.units));
+        told = true;
+        progress.show(report);
+    };
+    auto const outcome = schedule::run_campaign(world, *prepared.job, output, options);
+    say(world, report::run_footer(outcome, output));
+    return outcome.exit_code();
+}
+
+}  // namespace mpira::cli

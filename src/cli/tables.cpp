@@ -1,0 +1,67 @@
+// Commands that print tables of the program itself, and how commands without MPI run.
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/base/settings.hpp"
+#include "mpira/cli/commands.hpp"
+#include "mpira/cli/read_settings.hpp"
+#include "mpira/jobs/table.hpp"
+
+namespace mpira::cli {
+namespace {
+
+/// Whether this is the process that speaks, when a launcher started several of a program that hasn't started
+/// MPI: their numbers are in the environment.
+bool speaks_for_all() {
+    for (char const* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"})
+        if (char const* rank = std::getenv(name); rank != nullptr) return std::string_view(rank) == "0";
+    return true;
+}
+
+}  // namespace
+
+int show(Parsed const& parsed) {
+    if (speaks_for_all()) {
+        fmt::print(parsed.exit_code == 0 ? stdout : stderr, "{}", parsed.text);
+        std::fflush(stdout);
+    }
+    return parsed.exit_code;
+}
+
+int run_alone(int (*command)(CommandLine const&), CommandLine const& line) {
+    if (!speaks_for_all()) return 0;
+    try {
+        return command(line);
+    } catch (Error const& error) {
+        fmt::print(stderr, "mpira: {}\n", error.what());
+        return error.exit_code();
+    } catch (std::exception const& error) {
+        fmt::print(stderr, "mpira: {}\n", error.what());
+        return 1;
+    }
+}
+
+int list_jobs(CommandLine const& /*line*/) {
+    for (auto const& entry : jobs::job_table())
+        fmt::print("{:<12} {}\n{:<12} {}\n", entry.name, entry.summary, "", entry.example);
+    fmt::print("\nmpira config JOB prints a job's settings; mpira JOB --help its options.\n");
+    return 0;
+}
+
+int print_config(CommandLine const& line) {
+    auto const& entry = jobs::find_job(line.job);
+    fmt::print("{}", commented_toml(with_campaign_schema(entry.schema()),
+                                    fmt::format("mpira {}: {}", entry.name, entry.summary)));
+    return 0;
+}
+
+int print_completion(CommandLine const& line) {
+    fmt::print("{}", completion_script(line.shell));
+    return 0;
+}
+
+}  // namespace mpira::cli

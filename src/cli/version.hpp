@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+namespace mpira::cli {
+
+/// The commit this program was built from, "unknown" outside a git checkout.
+std::string git_id();
+
+/// "mpira 0.1.0 (git 0123abcd)".
+std::string program_name();
+
+/// What `mpira --version` prints: mpira, MPI, HDF5, LibTorch, compiler, one a line.
+std::string versions();
+
+}  // namespace mpira::cli

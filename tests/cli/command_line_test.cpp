@@ -1,0 +1,76 @@
+#include "mpira/cli/command_line.hpp"
+
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mpira::cli {
+namespace {
+
+using testing::HasSubstr;
+
+Parsed parse(std::vector<char const*> words) {
+    words.insert(words.begin(), "mpira");
+    return parse_command_line(static_cast<int>(words.size()), words.data());
+}
+
+TEST(CommandLine, AJobWithItsOptions) {
+    auto const parsed = parse({"synthetic", "--config", "run.toml", "--set", "rows=5", "--set", "seed=2",
+                               "--output", "out.h5ad", "--fresh", "--overwrite", "-v"});
+    ASSERT_TRUE(parsed.line) << parsed.text;
+    EXPECT_EQ(parsed.line->command, Command::run);
+    EXPECT_EQ(parsed.line->job, "synthetic");
+    EXPECT_EQ(parsed.line->config, "run.toml");
+    EXPECT_EQ(parsed.line->overrides, (std::vector<std::string>{"rows=5", "seed=2"}));
+    EXPECT_EQ(parsed.line->output, "out.h5ad");
+    EXPECT_TRUE(parsed.line->fresh && parsed.line->overwrite && parsed.line->verbose);
+}
+
+TEST(CommandLine, OtherCommands) {
+    EXPECT_EQ(parse({"status", "x.h5ad"}).line->file, "x.h5ad");
+    EXPECT_EQ(parse({"plan", "synthetic", "--ranks", "8"}).line->plan.ranks, 8);
+    EXPECT_EQ(parse({"simulate", "--ranks", "4,8"}).line->simulate.ranks, (std::vector<std::int64_t>{4, 8}));
+    EXPECT_EQ(parse({"config", "synthetic"}).line->job, "synthetic");
+}
+
+TEST(CommandLine, WrongWordsAreNamedWithTheNearest) {
+    for (auto const& [words, fragment] : std::vector<std::pair<std::vector<char const*>, std::string>>{
+             {{"synthetik"}, "did you mean 'synthetic'?"},
+             {{}, "which command?"},
+             {{"synthetic", "--confg", "x"}, "did you mean '--config'?"},
+             {{"status"}, "FILE"},
+             {{"completion", "fish"}, "fish"},
+             {{"plan", "synthetic", "--ranks", "many"}, "many"},
+             {{"synthetic", "--overwrite"}, "--fresh"}}) {
+        auto const parsed = parse(words);
+        EXPECT_FALSE(parsed.line);
+        EXPECT_EQ(parsed.exit_code, 2);
+        EXPECT_THAT(parsed.text, HasSubstr(fragment));
+    }
+}
+
+TEST(CommandLine, HelpHasAnExampleForEachCommand) {
+    auto const help = parse({"--help"});
+    EXPECT_EQ(help.exit_code, 0);
+    for (char const* command : {"synthetic", "status", "verify", "seal", "plan", "simulate", "jobs", "config",
+                                "doctor", "completion"}) {
+        EXPECT_THAT(help.text, HasSubstr(command));
+        auto const one = parse({command, "--help"});
+        EXPECT_EQ(one.exit_code, 0);
+        EXPECT_THAT(one.text, HasSubstr("Example:"));
+    }
+}
+
+TEST(CommandLine, CompletionKnowsCommandsOptionsAndSettings) {
+    for (char const* shell : {"bash", "zsh"}) {
+        auto const script = completion_script(shell);
+        EXPECT_THAT(script, HasSubstr("synthetic"));
+        EXPECT_THAT(script, HasSubstr("--overwrite"));
+        EXPECT_THAT(script, HasSubstr("duration.mean_ms="));
+        EXPECT_THAT(script, HasSubstr("commit.seconds="));
+    }
+}
+
+}  // namespace
+}  // namespace mpira::cli
