@@ -15,9 +15,9 @@ std::string read_on_root(std::filesystem::path const& file, comm::Communicator c
     std::string answer;  // "t" and the text, or "e" and the error
     if (world.is_root()) {
         try {
-            answer = "t" + read_text(file);
+            answer = fmt::format("t{}", read_text(file));
         } catch (Error const& error) {
-            answer = std::string("e") + error.what();
+            answer = fmt::format("e{}", error.what());
         }
     }
     answer = world.bcast(std::move(answer));
