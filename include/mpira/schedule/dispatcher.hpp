@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <queue>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace mpira::schedule {
+
+/// Predicts seconds from relative costs: seconds = fixed + rate * cost, by least squares over the measured
+/// units with both terms held at or above zero, old measurements fading (half after about 2,000 units).
+/// Before the first measurement a unit of cost c is predicted to take c.
+class CostModel {
+public:
+    void learn(double cost, double seconds);
+    [[nodiscard]] bool has_learned() const noexcept { return weight_ > 0; }
+    [[nodiscard]] double seconds(double cost) const noexcept { return fixed_s_ + rate_ * cost; }
+    /// Of `count` units with this sum of costs.
+    [[nodiscard]] double seconds(double cost_sum, std::uint64_t count) const noexcept {
+        return fixed_s_ * static_cast<double>(count) + rate_ * cost_sum;
+    }
+
+private:
+    double weight_ = 0, sum_cost_ = 0, sum_s_ = 0, sum_cost2_ = 0, sum_cost_s_ = 0;
+    double fixed_s_ = 0, rate_ = 1;
+};
+
+/// A unit for a rank to run.
+struct Claim {
+    int rank = 0;
+    std::uint64_t unit = 0;
+    int attempt = 1;  ///< in this run; 2: it has failed or died once
+
+    friend bool operator==(Claim const&, Claim const&) = default;
+};
+
+struct DispatchOptions {
+    int ranks = 1;
+    int attempts = 2;      ///< a unit that fails this often is set aside
+    bool prefetch = true;  ///< let a rank hold its next unit before it has finished the present one
+};
+
+/// Decides which rank runs which unit next. A pure state machine: events and the time go in, claims come out;
+/// no MPI, no clock, no threads. The campaign drives it with messages, the simulator with virtual time.
+///
+/// Longest predicted first. A rank holds at most two units: the one it runs and the next, so that it never
+/// waits for an answer; only its first unit it runs with none behind it, until its speed is known. Near the
+/// end, a unit is kept back instead of being put behind a running one: when the units that nobody holds,
+/// spread over all ranks, would be gone before this rank comes to it.
+///
+/// A unit that failed is given to another rank if there is one. A finished unit belongs to its rank until it
+/// is committed: what a dead rank held or had not committed is handed out again.
+///
+/// Cost: O(log n) a claim in the worst case, O(1) where nothing fails; 8 bytes a unit. One thread.
+class Dispatcher {
+public:
+    /// `relative_cost`: one positive number a unit; `to_do`: the units not done yet, each once, any order.
+    Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> to_do, DispatchOptions options);
+
+    // Events. `now` in seconds from any origin, never falling.
+    void ready(int rank, double now);  ///< the rank asks for work for the first time
+    void finished(int rank, std::uint64_t unit, double seconds, double now);
+    /// True: the unit will be run again; false: it is set aside.
+    bool failed(int rank, std::uint64_t unit, double now);
+    /// The rank's oldest `count` finished units are on disk.
+    void committed(int rank, std::uint64_t count);
+    /// The rank is gone. The unit it was running is charged with an attempt, the others it held or had not
+    /// committed are not. Returns that unit if it is set aside by this.
+    std::optional<std::uint64_t> died(int rank, double now);
+    /// The rank leaves in good order, with everything it finished committed; what it holds is given back.
+    void left(int rank);
+    /// No further claims.
+    void stop();
+
+    /// The next claim to send now, or nothing. Call until nothing comes after each event.
+    std::optional<Claim> next(double now);
+
+    /// Nobody holds a unit and nothing is left to hand out (or stop() was called): ranks may be told to
+    /// commit. A death before their commits ends this state again.
+    [[nodiscard]] bool all_run() const noexcept;
+    /// all_run(), and every finished unit is committed.
+    [[nodiscard]] bool over() const noexcept { return all_run() && uncommitted_ == 0; }
+
+    [[nodiscard]] std::uint64_t done() const noexcept { return done_; }  ///< finished in this run
+    [[nodiscard]] std::vector<std::uint64_t> const& set_aside() const noexcept { return set_aside_; }
+    [[nodiscard]] int ranks_alive() const noexcept { return alive_; }
+    [[nodiscard]] CostModel const& model() const noexcept { return model_; }
+    /// Predicted seconds until all units are done; nothing before the first measurement.
+    [[nodiscard]] std::optional<double> left_s(double now) const;
+
+private:
+    struct Rank {
+        bool ready = false;
+        bool gone = false;
+        bool queued = false;     ///< in starving_ or prefetching_
+        std::deque<Claim> held;  ///< front: running
+        double running_since = 0;
+        double slowness = 1;  ///< measured / predicted, fading mean
+        int measured = 0;     ///< units it has finished, up to 1000
+        std::deque<std::uint64_t> uncommitted;
+    };
+
+    Rank& at(int rank);
+    [[nodiscard]] double predicted_s(std::uint64_t unit) const { return model_.seconds(cost_[unit]); }
+    [[nodiscard]] std::uint64_t pending() const noexcept { return order_.size() - next_ + returned_.size(); }
+    [[nodiscard]] bool worth_prefetching(Rank const& rank, std::uint64_t unit, double now) const;
+    [[nodiscard]] std::optional<std::uint64_t> peek(int rank) const;
+    void take(std::uint64_t unit);
+    void give_back(std::uint64_t unit);
+    void drop_held(Rank& rank, std::uint64_t unit, double now);
+    void want(int rank);
+    [[nodiscard]] int attempts_of(std::uint64_t unit) const;
+
+    DispatchOptions options_;
+    std::vector<float> cost_;
+    std::vector<std::uint32_t> order_;  ///< units to do, longest first; [0, next_) are handed out
+    std::size_t next_ = 0;
+    double pending_cost_ = 0;
+    /// Units that came back, longest first.
+    std::set<std::pair<float, std::uint64_t>, std::greater<>> returned_;
+    struct Trouble {
+        int attempts = 0;
+        int rank = -1;  ///< where it failed last
+    };
+    std::unordered_map<std::uint64_t, Trouble> trouble_;
+
+    std::vector<Rank> ranks_;
+    std::deque<int> starving_;
+    std::deque<int> prefetching_;
+    std::set<int> idle_;  ///< ready, hold nothing, got nothing
+    CostModel model_;
+    std::vector<std::uint64_t> set_aside_;
+    std::uint64_t done_ = 0;
+    std::uint64_t held_ = 0;
+    std::uint64_t uncommitted_ = 0;
+    int alive_ = 0;
+    bool stopped_ = false;
+};
+
+}  // namespace mpira::schedule

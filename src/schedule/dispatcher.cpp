@@ -1,0 +1,273 @@
+#include "mpira/schedule/dispatcher.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+
+namespace mpira::schedule {
+
+void CostModel::learn(double cost, double seconds) {
+    constexpr double kKeep = 0.99965;  // 0.5 ^ (1 / 2000)
+    weight_ = kKeep * weight_ + 1;
+    sum_cost_ = kKeep * sum_cost_ + cost;
+    sum_s_ = kKeep * sum_s_ + seconds;
+    sum_cost2_ = kKeep * sum_cost2_ + cost * cost;
+    sum_cost_s_ = kKeep * sum_cost_s_ + cost * seconds;
+    double const spread = weight_ * sum_cost2_ - sum_cost_ * sum_cost_;
+    // Equal costs say nothing about a fixed part: the line then goes through the origin.
+    bool const is_line = spread > 1e-6 * weight_ * sum_cost2_;
+    rate_ = is_line ? (weight_ * sum_cost_s_ - sum_cost_ * sum_s_) / spread : -1;
+    fixed_s_ = (sum_s_ - rate_ * sum_cost_) / weight_;
+    if (is_line && rate_ <= 0) {
+        rate_ = 0;
+        fixed_s_ = sum_s_ / weight_;
+    } else if (!is_line || fixed_s_ < 0) {
+        fixed_s_ = 0;
+        rate_ = is_line ? sum_cost_s_ / sum_cost2_ : sum_s_ / sum_cost_;
+    }
+}
+
+Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> to_do,
+                       DispatchOptions options)
+    : options_(options), cost_(std::move(relative_cost)), alive_(options.ranks) {
+    ensure(options_.ranks > 0 && options_.attempts > 0, "a dispatcher needs a rank and an attempt");
+    ensure(cost_.size() <= std::numeric_limits<std::uint32_t>::max(), "more than 2^32 units");
+    order_.reserve(to_do.size());
+    for (auto const unit : to_do) {
+        ensure(unit < cost_.size(), fmt::format("unit {} of {}", unit, cost_.size()));
+        float const cost = cost_[unit];
+        ensure(cost > 0 && std::isfinite(cost), fmt::format("unit {} has the cost {}", unit, cost));
+        order_.push_back(static_cast<std::uint32_t>(unit));
+        pending_cost_ += cost;
+    }
+    // Ties in unit order: neighbours share pages of the inputs.
+    std::sort(order_.begin(), order_.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return cost_[a] > cost_[b] || (cost_[a] == cost_[b] && a < b);
+    });
+    ensure(std::adjacent_find(order_.begin(), order_.end()) == order_.end(), "a unit is to do twice");
+    ranks_.resize(static_cast<std::size_t>(options_.ranks));
+}
+
+Dispatcher::Rank& Dispatcher::at(int rank) {
+    return ranks_.at(static_cast<std::size_t>(rank));
+}
+
+int Dispatcher::attempts_of(std::uint64_t unit) const {
+    auto const found = trouble_.find(unit);
+    return found == trouble_.end() ? 0 : found->second.attempts;
+}
+
+void Dispatcher::want(int rank) {
+    auto& state = at(rank);
+    if (state.queued || state.gone || !state.ready || stopped_) return;
+    if (state.held.empty()) {
+        starving_.push_back(rank);
+    } else if (options_.prefetch && state.measured > 0 && state.held.size() == 1) {
+        prefetching_.push_back(rank);
+    } else {
+        return;
+    }
+    state.queued = true;
+    idle_.erase(rank);
+}
+
+void Dispatcher::ready(int rank, double now) {
+    auto& state = at(rank);
+    if (state.gone) return;
+    ensure(!state.ready, fmt::format("rank {} is ready twice", rank));
+    state.ready = true;
+    state.running_since = now;
+    want(rank);
+}
+
+void Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
+    auto const place = std::find_if(rank.held.begin(), rank.held.end(),
+                                    [&](Claim const& claim) { return claim.unit == unit; });
+    ensure(place != rank.held.end(), fmt::format("unit {} is not held by the rank that ran it", unit));
+    rank.held.erase(place);
+    rank.running_since = now;
+    --held_;
+}
+
+void Dispatcher::finished(int rank, std::uint64_t unit, double seconds, double now) {
+    auto& state = at(rank);
+    if (state.gone) return;  // a message that was under way when the rank was declared dead
+    drop_held(state, unit, now);
+    double const predicted = predicted_s(unit);
+    if (model_.has_learned() && predicted > 0) {
+        double const ratio = std::clamp(seconds / predicted, 0.05, 20.0);
+        state.slowness += (ratio - state.slowness) * std::max(0.1, 1.0 / (1.0 + state.measured));
+    }
+    state.measured = std::min(state.measured + 1, 1000);
+    model_.learn(cost_[unit], seconds);
+    ++done_;
+    state.uncommitted.push_back(unit);
+    ++uncommitted_;
+    want(rank);
+}
+
+bool Dispatcher::failed(int rank, std::uint64_t unit, double now) {
+    auto& state = at(rank);
+    if (state.gone) return true;
+    drop_held(state, unit, now);
+    auto& trouble = trouble_[unit];
+    ++trouble.attempts;
+    trouble.rank = rank;
+    bool const again = trouble.attempts < options_.attempts;
+    if (again) {
+        give_back(unit);
+    } else {
+        set_aside_.push_back(unit);
+    }
+    want(rank);
+    return again;
+}
+
+void Dispatcher::committed(int rank, std::uint64_t count) {
+    auto& state = at(rank);
+    if (state.gone) return;
+    ensure(count <= state.uncommitted.size(), "more units committed than finished");
+    state.uncommitted.erase(state.uncommitted.begin(),
+                            state.uncommitted.begin() + static_cast<std::ptrdiff_t>(count));
+    uncommitted_ -= count;
+}
+
+std::optional<std::uint64_t> Dispatcher::died(int rank, double now) {
+    auto& state = at(rank);
+    if (state.gone) return std::nullopt;
+    std::optional<std::uint64_t> lost;
+    if (!state.held.empty()) {
+        auto const running = state.held.front().unit;
+        if (!failed(rank, running, now)) lost = running;
+    }
+    for (auto const unit : state.uncommitted) {
+        give_back(unit);
+        --done_;
+        --uncommitted_;
+    }
+    state.uncommitted.clear();
+    left(rank);
+    return lost;
+}
+
+void Dispatcher::left(int rank) {
+    auto& state = at(rank);
+    if (state.gone) return;
+    uncommitted_ -= state.uncommitted.size();
+    state.uncommitted.clear();
+    state.gone = true;
+    --alive_;
+    for (auto const& claim : state.held) give_back(claim.unit);
+    held_ -= state.held.size();
+    state.held.clear();
+    idle_.erase(rank);
+}
+
+void Dispatcher::stop() {
+    stopped_ = true;
+}
+
+void Dispatcher::give_back(std::uint64_t unit) {
+    returned_.emplace(cost_[unit], unit);
+    pending_cost_ += cost_[unit];
+    // Whoever found nothing may find something now.
+    auto const waiting = std::move(idle_);
+    idle_.clear();
+    for (int const rank : waiting) want(rank);
+}
+
+std::optional<std::uint64_t> Dispatcher::peek(int rank) const {
+    std::optional<std::uint64_t> fresh;
+    if (next_ < order_.size()) fresh = order_[next_];
+    // Of the returned ones the longest that did not fail here, unless there is nobody else.
+    constexpr int kLookAt = 64;
+    int looked = 0;
+    for (auto const& [cost, unit] : returned_) {
+        if (fresh && cost < cost_[*fresh]) break;
+        auto const found = trouble_.find(unit);
+        bool const failed_here = found != trouble_.end() && found->second.rank == rank;
+        if (!failed_here || alive_ == 1) return unit;
+        if (++looked == kLookAt) break;
+    }
+    return fresh;
+}
+
+void Dispatcher::take(std::uint64_t unit) {
+    if (next_ < order_.size() && order_[next_] == unit) {
+        ++next_;
+    } else {
+        ensure(returned_.erase({cost_[unit], unit}) == 1, "a unit is handed out twice");
+    }
+    pending_cost_ -= cost_[unit];
+}
+
+bool Dispatcher::worth_prefetching(Rank const& rank, std::uint64_t unit, double now) const {
+    if (alive_ == 1) return true;
+    double const present_s = predicted_s(rank.held.front().unit) * rank.slowness - (now - rank.running_since);
+    double const next_s = predicted_s(unit) * rank.slowness;
+    double const others_s = model_.seconds(pending_cost_ - cost_[unit], pending() - 1) / alive_;
+    return others_s >= std::max(present_s, 0.0) + next_s;
+}
+
+std::optional<Claim> Dispatcher::next(double now) {
+    if (stopped_) return std::nullopt;
+    auto const hand_out = [&](int rank, std::uint64_t unit) {
+        auto& state = at(rank);
+        take(unit);
+        if (state.held.empty()) state.running_since = now;
+        Claim const claim{rank, unit, attempts_of(unit) + 1};
+        state.held.push_back(claim);
+        ++held_;
+        want(rank);
+        return claim;
+    };
+    while (!starving_.empty()) {
+        int const rank = starving_.front();
+        starving_.pop_front();
+        at(rank).queued = false;
+        if (at(rank).gone) continue;
+        if (auto const unit = peek(rank)) return hand_out(rank, *unit);
+        idle_.insert(rank);
+    }
+    while (!prefetching_.empty()) {
+        int const rank = prefetching_.front();
+        prefetching_.pop_front();
+        auto& state = at(rank);
+        state.queued = false;
+        if (state.gone) continue;
+        if (state.held.empty()) {  // it finished meanwhile
+            want(rank);
+            return next(now);
+        }
+        auto const unit = peek(rank);
+        if (unit && worth_prefetching(state, *unit, now)) return hand_out(rank, *unit);
+    }
+    return std::nullopt;
+}
+
+bool Dispatcher::all_run() const noexcept {
+    return held_ == 0 && (stopped_ || pending() == 0);
+}
+
+std::optional<double> Dispatcher::left_s(double now) const {
+    if (!model_.has_learned() || alive_ == 0) return std::nullopt;
+    double speed = 0;
+    double in_flight_s = 0;
+    for (auto const& rank : ranks_) {
+        if (rank.gone || !rank.ready) continue;
+        speed += 1 / std::max(rank.slowness, 0.01);
+        for (std::size_t i = 0; i < rank.held.size(); ++i) {
+            double const elapsed = i == 0 ? now - rank.running_since : 0;
+            in_flight_s += std::max(0.0, predicted_s(rank.held[i].unit) - elapsed);
+        }
+    }
+    if (speed <= 0) return std::nullopt;
+    return (model_.seconds(pending_cost_, pending()) + in_flight_s) / speed;
+}
+
+}  // namespace mpira::schedule
