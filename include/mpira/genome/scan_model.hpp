@@ -92,7 +92,7 @@ ScanModel make_scan_model(std::span<Motif const> motifs, MotifFeatures const& fe
 std::vector<std::int32_t> log_odds(Motif const& motif, Background const& background,
                                    std::optional<double> pseudocount);
 
-/// The smallest score t with P(S >= t) <= p_value for a random word of the background, from the exact
+/// The smallest score t of any word with P(S >= t) <= p_value for a random word of the background, from the exact
 /// distribution of the integer scores (dynamic programming over columns); nothing when even the best word is
 /// more frequent.
 std::optional<std::int32_t> threshold_for(std::span<std::int32_t const> matrix, Background const& background,
