@@ -13,15 +13,15 @@ namespace mpira::genome {
 /// Where the elements of a library come from. Exactly one of `fasta` and `bed` is given; `bed` needs
 /// `genome`.
 struct ElementSource {
-    std::filesystem::path fasta;   ///< one record an element, name = first word of the header
-    std::filesystem::path bed;     ///< BED3 and more: name = column 4, or chrom:start-end
-    std::filesystem::path genome;  ///< FASTA the BED's sequences are cut from
+    std::filesystem::path fasta{};   ///< one record an element, name = first word of the header
+    std::filesystem::path bed{};     ///< BED3 and more: name = column 4, or chrom:start-end
+    std::filesystem::path genome{};  ///< FASTA the BED's sequences are cut from
     /// One FASTA record with `placeholder` where the element goes: the reporter's surroundings. Empty: none.
-    std::filesystem::path vector;
+    std::filesystem::path vector{};
     std::string placeholder = "__Enhancer__";
     /// TSV without header: element name, group name (one line an element, any order). Empty: see
     /// group_column.
-    std::filesystem::path groups;
+    std::filesystem::path groups{};
     int group_column = 0;  ///< column (1-based) of the BED that holds the group; 0: none
 };
 

@@ -88,10 +88,10 @@ std::vector<std::uint32_t> window_starts(RegionColumns const& regions, std::span
 
 /// Which windows are sites. Empty: no restriction.
 struct SiteFilter {
-    std::vector<std::string> chroms;             ///< only foci on these
+    std::vector<std::string> chroms{};           ///< only foci on these
     std::span<std::uint8_t const> excluded{};    ///< one flag a row: a window may not contain such a region
     std::span<std::uint8_t const> site_class{};  ///< one value a row (0 distal, 1 promoter)
-    std::vector<std::uint8_t> classes;           ///< only foci whose class is one of these
+    std::vector<std::uint8_t> classes{};         ///< only foci whose class is one of these
 };
 
 /// Every region that has a complete window around it: the places where an element may be inserted, a gene be
