@@ -50,7 +50,9 @@ struct ModelCard {
     std::vector<std::string> parents;  ///< content hashes of the weights this came from
     std::vector<std::string> output_names;               ///< empty: default_output_names
     nlohmann::json training = nlohmann::json::object();  ///< recipe, seeds, metrics: for people
-    std::string content_hash;  ///< of the tensors; set by write_weights, checked by read_weights
+    /// Of the tensors (model::content_hash): set by write_weights, checked by Weights. A converter may leave
+    /// it empty; Weights fills it in.
+    std::string content_hash;
 
     [[nodiscard]] std::vector<std::string> names_of_outputs() const;
 };
