@@ -35,4 +35,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::cpu)
     INTERFACE_INCLUDE_DIRECTORIES
       "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
     INTERFACE_LINK_LIBRARIES LibTorch::c10)
+  # LibTorch brings fmt's headers (12) but not its library, and they come before the system's (9): what sees them
+  # compiles them in. The versions differ in their inline namespace, so both may live in one program.
+  if(EXISTS ${LibTorch_INCLUDE_DIR}/fmt)
+    set_target_properties(LibTorch::cpu PROPERTIES INTERFACE_COMPILE_DEFINITIONS FMT_HEADER_ONLY)
+  endif()
 endif()

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
