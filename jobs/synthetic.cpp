@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <numbers>
 #include <set>
 #include <thread>
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -43,7 +46,10 @@ public:
           spins_(settings.text("duration.kind") == "spin"),
           failing_(units_of(settings, "fail.always")),
           flaky_(units_of(settings, "fail.once")),
-          killing_(units_of(settings, "fail.kill")) {
+          killing_(units_of(settings, "fail.kill")),
+          marks_(settings.path("fail.marks")) {
+        if (!flaky_.empty() && !std::filesystem::is_directory(marks_))
+            settings.refuse("fail.marks", "fail.once needs a folder here, which all ranks see");
         layout_.job = "synthetic";
         layout_.rows = settings.count("rows");
         layout_.rows_per_unit = settings.count("rows_per_unit");
@@ -75,7 +81,7 @@ public:
         pause(seconds_of(unit), stop);
         if (failing_.contains(unit))
             throw Error(Origin::system, fmt::format("unit {} was told to fail", unit));
-        if (flaky_.contains(unit) && failed_once_.insert(unit).second)
+        if (flaky_.contains(unit) && leave_mark(unit))
             throw Error(Origin::system, fmt::format("unit {} was told to fail once", unit));
         auto const values = rows.array<float>("X");
         auto const sums = rows.array<double>("obs/row_sum");
@@ -118,6 +124,14 @@ private:
         return mean_s_ * std::exp(sigma_ * z - sigma_ * sigma_ / 2);
     }
 
+    /// True for the first process that asks for this unit: the second try may be on another rank.
+    [[nodiscard]] bool leave_mark(std::uint64_t unit) const {
+        auto const mark = marks_ / fmt::format("unit{}", unit);
+        int const descriptor = ::open(mark.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        if (descriptor >= 0) ::close(descriptor);
+        return descriptor >= 0;
+    }
+
     void pause(double seconds, std::stop_token const& stop) const {
         using Clock = std::chrono::steady_clock;
         auto const end = Clock::now() +
@@ -139,7 +153,7 @@ private:
     std::set<std::uint64_t> failing_;
     std::set<std::uint64_t> flaky_;
     std::set<std::uint64_t> killing_;
-    std::set<std::uint64_t> failed_once_;
+    std::filesystem::path marks_;
     store::ResultLayout layout_;
 };
 
@@ -178,7 +192,9 @@ std::vector<SettingSpec> schema() {
          Affects::run,
          {"sleep", "spin"}},
         {"fail.always", texts, Texts{}, "Numbers of units that fail each time they run.", Affects::run},
-        {"fail.once", texts, Texts{}, "Numbers of units that fail the first time a rank runs them.",
+        {"fail.once", texts, Texts{}, "Numbers of units that fail the first time they run; needs fail.marks.",
+         Affects::run},
+        {"fail.marks", text, std::string(), "A folder that remembers which units of fail.once have failed.",
          Affects::run},
         {"fail.kill", texts, Texts{}, "Numbers of units that kill their process (SIGKILL).", Affects::run},
     };

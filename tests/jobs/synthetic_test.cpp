@@ -1,6 +1,9 @@
-#include <cstring>
+#include <filesystem>
 #include <thread>
 
+#include <unistd.h>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -45,13 +48,18 @@ TEST(Synthetic, BytesDependOnSeedAndRowAlone) {
 }
 
 TEST(Synthetic, FailuresAsAsked) {
-    auto const job = make({{"rows", "100"}, {"fail.always", "1"}, {"fail.once", "2,3"}});
+    auto const marks = std::filesystem::path(testing::TempDir()) / fmt::format("marks{}", ::getpid());
+    std::filesystem::create_directory(marks);
+    auto const job =
+        make({{"rows", "100"}, {"fail.always", "1"}, {"fail.once", "2,3"}, {"fail.marks", marks}});
     EXPECT_NO_THROW(bytes_of(*job, 0));
     EXPECT_THROW(bytes_of(*job, 1), Error);
     EXPECT_THROW(bytes_of(*job, 1), Error);
     EXPECT_THROW(bytes_of(*job, 2), Error);
     EXPECT_NO_THROW(bytes_of(*job, 2));
     EXPECT_THROW(make({{"fail.always", "x"}}), Error);
+    EXPECT_THROW(make({{"fail.once", "1"}}), Error);
+    std::filesystem::remove_all(marks);
 }
 
 TEST(Synthetic, LeavesAUnitWhenAskedToStop) {

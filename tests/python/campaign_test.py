@@ -1,0 +1,243 @@
+"""A campaign's life with the synthetic job: rank counts, resuming, signals, owners, failures, exit codes."""
+
+import re
+import signal
+import subprocess
+import time
+
+import numpy as np
+
+from mpira_test import (MPIRA, Running, assert_equal_results, done_units, mpira, open_h5, read_anndata, run_cases, status,
+                        synthetic_rows, wait_until)
+
+SMALL = ["--set", "rows=400", "--set", "columns=5", "--set", "rows_per_unit=7", "--set", "duration.mean_ms=1"]
+SLOW = ["--set", "rows=4000", "--set", "columns=5", "--set", "rows_per_unit=10", "--set", "duration.mean_ms=40",
+        "--set", "commit.seconds=0.1"]
+
+
+def same_bytes_at_every_rank_count(folder):
+    files = []
+    for ranks in (0, 1, 2, 3, 4):
+        files.append(folder / f"{ranks}.h5ad")
+        mpira("synthetic", *SMALL, "--output", files[-1], ranks=ranks, code=0)
+    for file in files[1:]:
+        assert_equal_results(files[0], file)
+    data = read_anndata(files[0])
+    assert data.X.dtype == np.float32
+    np.testing.assert_array_equal(data.X, synthetic_rows(np.arange(400), 5))
+    np.testing.assert_allclose(data.obs["row_sum"], data.X.sum(axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(data.varm["maximum"].ravel(), data.X.max(axis=0))
+    assert data.obs["done"].all()
+
+
+def more_ranks_than_units(folder):
+    mpira("synthetic", "--set", "rows=2", "--set", "rows_per_unit=1", "--output", folder / "a.h5ad", ranks=4, code=0)
+    assert status(folder / "a.h5ad")["outcome"] == "done"
+
+
+def a_finished_campaign_stays_as_it_is(folder):
+    file = folder / "a.h5ad"
+    mpira("synthetic", *SMALL, "--output", file, ranks=2, code=0)
+    before = file.read_bytes()
+    again = mpira("synthetic", *SMALL, "--output", file, code=0)
+    assert "58 by earlier runs" in again.text, again
+    with open_h5(file) as handle:
+        assert handle["uns/mpira/journal"].shape[0] == 58
+    assert_equal_results(file, file)
+    assert len(before) == file.stat().st_size
+
+
+def a_changed_setting_is_refused_by_name(folder):
+    file = folder / "a.h5ad"
+    text = folder / "input.txt"
+    text.write_text("one")
+    base = [*SMALL, "--set", f"input={text}", "--output", file]
+    mpira("synthetic", *base, code=0)
+    for key, value in (("seed", 2), ("rows", 401), ("columns", 6), ("rows_per_unit", 8)):
+        words = [word for word in base if not str(word).startswith(f"{key}=")]
+        words = [word for i, word in enumerate(words) if word != "--set" or words[i + 1] != "--set"]
+        words = [word for i, word in enumerate(words) if word != "--set" or "=" in str(words[i + 1])]
+        refused = mpira("synthetic", *words, "--set", f"{key}={value}", ranks=2, code=2)
+        assert key in refused.text and str(value) in refused.text, refused
+    text.write_text("two")
+    refused = mpira("synthetic", *base, code=2)
+    assert "input" in refused.text, refused
+    text.write_text("one")
+    mpira("synthetic", *base, "--set", "commit.seconds=2", "--set", "duration.mean_ms=2", code=0)  # may change
+
+
+def fresh_and_overwrite(folder):
+    file = folder / "a.h5ad"
+    mpira("synthetic", *SMALL, "--output", file, code=0)
+    refused = mpira("synthetic", *SMALL, "--set", "seed=2", "--fresh", "--output", file, code=2)
+    assert "--overwrite" in refused.text and "a.h5ad" in refused.text, refused
+    mpira("synthetic", *SMALL, "--set", "seed=2", "--fresh", "--overwrite", "--output", file, ranks=2, code=0)
+    np.testing.assert_array_equal(read_anndata(file).X, synthetic_rows(np.arange(400), 5, seed=2))
+    old = folder / "a.h5ad.old"
+    with open_h5(old) as handle:
+        np.testing.assert_array_equal(handle["X"][()], synthetic_rows(np.arange(400), 5))
+    mpira("synthetic", *SMALL, "--fresh", "--output", folder / "new.h5ad", code=0)  # nothing to overwrite
+
+
+def a_signal_stops_and_the_next_start_resumes(folder):
+    reference = folder / "reference.h5ad"
+    mpira("synthetic", *SLOW, "--set", "duration.mean_ms=0", "--output", reference, ranks=2, code=0)
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+        file = folder / f"{number.name}.h5ad"
+        words = ["synthetic", *SLOW, "--output", file]
+        run = Running(*words)
+        wait_until(lambda: len(done_units(file)) > 3, what="first commits")
+        run.signal(number)
+        begin = time.monotonic()
+        result = run.wait(10)
+        assert result.returncode == 3, result
+        assert "stopped" in result.text, result
+        if number != signal.SIGUSR1:
+            assert time.monotonic() - begin < 3, f"{number.name} took {time.monotonic() - begin:.1f} s"
+        now = status(file)
+        assert now["outcome"] == "partial" and 0 < now["done"] < now["units"], now
+        assert not now["owner_alive"]
+        mpira(*words[:1], *SLOW, "--set", "duration.mean_ms=0", "--output", file, ranks=3, code=0)
+        assert_equal_results(reference, file)
+
+
+def signals_under_mpirun(folder):
+    """mpirun forwards USR1, so its exit code is ours; after TERM it returns what it likes: the file knows."""
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        file = folder / f"{number.name}.h5ad"
+        run = Running("synthetic", *SLOW, "--output", file, ranks=2, OMPI_MCA_odls_base_sigkill_timeout=20)
+        wait_until(lambda: len(done_units(file)) > 3, what="first commits")
+        before = done_units(file)
+        run.signal(number)
+        result = run.wait(30)
+        if number == signal.SIGUSR1:
+            assert result.returncode == 3, result
+        assert result.returncode != 0, result
+        now = status(file)
+        assert now["outcome"] == "partial" and now["done"] >= len(before), now
+        assert before <= done_units(file)
+
+
+def one_owner_at_a_time(folder):
+    file = folder / "a.h5ad"
+    first = Running("synthetic", *SLOW, "--set", "duration.mean_ms=400", "--output", file)
+    wait_until(lambda: done_units(file), what="a first commit")
+    assert status(file)["outcome"] == "running"
+    second = mpira("synthetic", *SLOW, "--output", file, code=2, timeout=40)
+    assert str(first.process.pid) in second.text and "a.h5ad" in second.text, second
+    third = mpira("synthetic", *SLOW, "--fresh", "--overwrite", "--output", file, code=2, timeout=40)
+    assert str(first.process.pid) in third.text, third
+    first.signal(signal.SIGUSR1)
+    assert first.wait(20).returncode == 3
+
+
+def a_failing_unit_is_set_aside(folder):
+    file = folder / "a.h5ad"
+    words = ["synthetic", *SMALL, "--output", file]
+    result = mpira(*words, "--set", "fail.always=3,57", ranks=2, code=3)
+    now = status(file)
+    assert now["failed"] == 2 and now["done"] == 56 and now["left"] == 0 and now["outcome"] == "failed", now
+    assert {one["unit"] for one in now["first_errors"]} == {3, 57}, now
+    assert all("told to fail" in one["error"] for one in now["first_errors"]), now
+    assert "told to fail" in mpira("status", file, code=0).stdout
+    assert "set aside" in result.text, result
+    data = read_anndata(file)
+    assert not data.obs["done"].iloc[21:28].any() and data.obs["done"].iloc[:21].all()
+    mpira(*words, ranks=2, code=0)  # it can be run again once the reason is gone
+    reference = folder / "reference.h5ad"
+    mpira("synthetic", *SMALL, "--output", reference, code=0)
+    assert_equal_results(reference, file)
+
+
+def a_unit_that_fails_once_is_retried(folder):
+    marks = folder / "marks"
+    marks.mkdir()
+    for ranks in (0, 2):
+        file = folder / f"{ranks}.h5ad"
+        mpira("synthetic", *SMALL, "--output", file, "--set", "fail.once=0,5", "--set", f"fail.marks={marks}",
+              ranks=ranks, code=0)
+        assert len(list(marks.iterdir())) == 2
+        for mark in marks.iterdir():
+            mark.unlink()
+    assert_equal_results(folder / "0.h5ad", folder / "2.h5ad")
+
+
+def a_rank_that_dies_ends_the_job_within_seconds(folder):
+    file = folder / "a.h5ad"
+    words = ["synthetic", *SLOW, "--set", "duration.mean_ms=5", "--output", file]
+    result = mpira(*words, "--set", "fail.kill=0", ranks=3, timeout=30)
+    assert result.returncode != 0, result
+    now = status(file)
+    assert now["done"] < now["units"] and now["outcome"] == "partial", now
+    mpira(*words, ranks=2, code=0)
+
+
+def status_while_it_runs(folder):
+    file = folder / "a.h5ad"
+    run = Running("synthetic", *SLOW, "--output", file, ranks=2)
+    wait_until(lambda: len(done_units(file)) > 10, what="commits")
+    now = status(file)
+    assert now["outcome"] == "running" and now["owner_alive"], now
+    text = mpira("status", file, code=0).stdout
+    assert re.search(r"units +\d+ of 400 done", text) and "is writing it" in text, text
+    read_anndata(file)
+    run.signal(signal.SIGUSR1)
+    run.wait(20)
+
+
+def verify_and_seal(folder):
+    file = folder / "a.h5ad"
+    mpira("synthetic", *SMALL, "--output", file, ranks=2, code=0)
+    assert "58 finished units" in mpira("verify", file, code=0).stdout
+    sealed = folder / "sealed.h5ad"
+    mpira("seal", file, "--output", sealed, code=0)
+    np.testing.assert_array_equal(read_anndata(sealed).X, synthetic_rows(np.arange(400), 5))
+    mpira("verify", sealed, code=0)
+    mpira("seal", file, "--output", sealed, code=2)  # exists
+    mpira("seal", file, "--output", sealed, "--overwrite", code=0)
+    with open_h5(file) as handle:
+        place = handle["X"].id.get_offset()
+    with open(file, "r+b") as raw:
+        raw.seek(place + 7 * 5 * 4)  # first value of unit 1
+        raw.write(b"\xff\xff\x00\x00")
+    bad = mpira("verify", file, code=3)
+    assert re.search(r"1 units differ from their checksum: 1\b", bad.stdout), bad
+    assert "unit" in mpira("seal", file, "--output", folder / "c.h5ad", code=2).text
+    assert not (folder / "c.h5ad").exists()
+    mpira("synthetic", *SMALL, "--set", "resume.check=all", "--output", file, ranks=2, code=0)
+    mpira("verify", file, code=0)
+
+
+def plan_and_tables(folder):
+    text = mpira("plan", "synthetic", *SMALL, "--ranks", 8, "--ranks-per-node", 4, code=0).stdout
+    assert "node-hours" in text and "2 node(s) of 4" in text, text
+    assert "synthetic" in mpira("jobs", code=0).stdout
+    config = folder / "synthetic.toml"
+    config.write_text(mpira("config", "synthetic", code=0).stdout)
+    mpira("synthetic", "--config", config, "--set", "rows=40", "--output", folder / "a.h5ad", code=0)
+    assert "Open MPI" in mpira("--version", code=0).stdout or "MPI" in mpira("--version", code=0).stdout
+    script = mpira("completion", "bash", code=0).stdout
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+
+
+def the_doctor(folder):
+    scratch = folder / "doctor.h5ad"
+    result = mpira("doctor", "--output", scratch, ranks=2)
+    assert result.returncode == 0, result
+    for name in ("ranks", "cores", "devices", "all-reduce", "write", "read back", "locking"):
+        assert re.search(rf"^ok +{name} ", result.stdout, re.M), result
+    assert not scratch.exists()
+    scratch.write_text("mine")
+    assert mpira("doctor", "--output", scratch).returncode == 2
+    assert scratch.read_text() == "mine"
+
+
+CASES = [same_bytes_at_every_rank_count, more_ranks_than_units, a_finished_campaign_stays_as_it_is,
+         a_changed_setting_is_refused_by_name, fresh_and_overwrite, a_signal_stops_and_the_next_start_resumes,
+         signals_under_mpirun, one_owner_at_a_time, a_failing_unit_is_set_aside, a_unit_that_fails_once_is_retried,
+         a_rank_that_dies_ends_the_job_within_seconds, status_while_it_runs, verify_and_seal, plan_and_tables,
+         the_doctor]
+
+if __name__ == "__main__":
+    assert MPIRA
+    run_cases(CASES)
