@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
             return cli::run_alone(cli::print_config, line);  // a job's complete settings as TOML
         case Command::completion:
             return cli::run_alone(cli::print_completion, line);  // for bash and zsh
+        case Command::simulate:
+            return cli::run_alone(cli::simulate, line);  // the scheduler on virtual ranks
         default:
             break;
     }
