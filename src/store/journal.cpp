@@ -1,0 +1,119 @@
+#include "mpira/store/journal.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <fstream>
+#include <regex>
+
+#include <unistd.h>
+
+#include "mpira/base/checksum.hpp"
+
+namespace mpira::store {
+namespace {
+
+constexpr std::uint32_t kMagic = 0x314A504D;  // "MPJ1"
+
+/// The row as it lies in the file.
+struct Packed {
+    std::uint32_t magic;
+    std::uint32_t crc;
+    std::uint64_t unit;
+    std::uint32_t data_crc;
+    std::uint16_t attempt;
+    std::uint8_t state;
+    std::uint8_t zero;
+    double seconds;
+    std::int64_t finished_ms;
+    char machine[kMachineBytes];
+    char error[kErrorBytes];
+};
+static_assert(sizeof(Packed) == kJournalRowBytes);
+static_assert(std::endian::native == std::endian::little, "the journal is little-endian");
+
+std::uint32_t row_crc(std::span<std::byte const> row) {
+    return crc32(row.subspan(sizeof(std::uint32_t) * 2));
+}
+
+/// Cuts at a UTF-8 character's border.
+void put(std::span<char> field, std::string_view text) {
+    std::size_t length = std::min(field.size(), text.size());
+    if (length < text.size())
+        while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
+    std::copy_n(text.begin(), length, field.begin());
+}
+
+std::string take(std::span<char const> field) {
+    return {field.begin(), std::find(field.begin(), field.end(), '\0')};
+}
+
+}  // namespace
+
+std::array<std::byte, kJournalRowBytes> encode(JournalRow const& row) {
+    Packed packed{};
+    packed.magic = kMagic;
+    packed.unit = row.unit;
+    packed.data_crc = row.data_crc;
+    packed.attempt = row.attempt;
+    packed.state = static_cast<std::uint8_t>(row.state);
+    packed.seconds = row.seconds;
+    packed.finished_ms = row.finished_ms;
+    put(packed.machine, row.machine);
+    put(packed.error, row.error);
+    packed.crc = row_crc(std::as_bytes(std::span(&packed, 1)));
+    return std::bit_cast<std::array<std::byte, kJournalRowBytes>>(packed);
+}
+
+std::optional<JournalRow> decode(std::span<std::byte const> bytes, std::uint64_t unit) {
+    if (bytes.size() != kJournalRowBytes) return std::nullopt;
+    if (std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; })) {
+        JournalRow open;
+        open.unit = unit;
+        return open;
+    }
+    Packed packed{};
+    std::memcpy(&packed, bytes.data(), sizeof packed);
+    if (packed.magic != kMagic || packed.crc != row_crc(bytes) || packed.unit != unit) return std::nullopt;
+    if (packed.state > static_cast<std::uint8_t>(UnitState::failed)) return std::nullopt;
+    JournalRow row;
+    row.unit = packed.unit;
+    row.state = static_cast<UnitState>(packed.state);
+    row.attempt = packed.attempt;
+    row.data_crc = packed.data_crc;
+    row.seconds = packed.seconds;
+    row.finished_ms = packed.finished_ms;
+    row.machine = take(packed.machine);
+    row.error = take(packed.error);
+    return row;
+}
+
+std::string machine_text(std::string_view host, std::string_view model) {
+    // "Intel(R) Xeon(R) Platinum 8480+ CPU @ 2.00GHz" -> "Intel Xeon Platinum 8480+"
+    std::string plain = std::regex_replace(std::string(model), std::regex(R"(\((R|TM|r|tm)\)|@ .*$)"), "");
+    plain = std::regex_replace(plain, std::regex(R"(\b(CPU|Processor)\b)"), "");
+    plain = std::regex_replace(plain, std::regex(R"(\s+)"), " ");
+    std::string text(host.substr(0, std::min<std::size_t>({host.size(), host.find('.'), 16})));
+    text += ' ';
+    text += plain;
+    if (text.size() > kMachineBytes) text.resize(kMachineBytes);
+    while (!text.empty() && text.back() == ' ') text.pop_back();
+    return text;
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+    return name.data();
+}
+
+std::string cpu_model() {
+    std::ifstream info("/proc/cpuinfo");
+    for (std::string line; std::getline(info, line);) {
+        if (!line.starts_with("model name")) continue;
+        if (auto const colon = line.find(": "); colon != std::string::npos) return line.substr(colon + 2);
+    }
+    return "unknown CPU";
+}
+
+}  // namespace mpira::store

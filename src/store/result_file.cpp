@@ -1,0 +1,396 @@
+#include "mpira/store/result_file.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <queue>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "mpira/base/checksum.hpp"
+#include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
+#include "mpira/base/mapped_file.hpp"
+
+#include "store/journal_reader.hpp"
+#include "store/result_map.hpp"
+#include "store/row_writer.hpp"
+
+namespace mpira::store {
+namespace {
+
+/// Adjacent small units are copied together and written at once, up to this.
+constexpr std::uint64_t kLargestMerge = 4ULL << 20;
+
+std::int64_t now_ms() {
+    using namespace std::chrono;
+    return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+std::uint32_t data_crc(UnitRows const& rows, std::size_t arrays) {
+    std::uint32_t crc = 0;
+    for (std::size_t i = 0; i < arrays; ++i) crc = crc32(rows.raw(i), crc);
+    return crc;
+}
+
+[[noreturn]] void refuse_difference(std::filesystem::path const& file, std::string_view key,
+                                    nlohmann::json const& was, nlohmann::json const& now) {
+    auto const words = [](nlohmann::json const& value) {
+        return value.is_discarded() ? std::string("(not given)") : value.dump();
+    };
+    fail_usage(fmt::format("output {} was made with {} = {}, now {}; use --fresh or another --output",
+                           file.string(), key, words(was), words(now)));
+}
+
+/// Key by key, so that the message names the one that differs.
+void require_same(std::filesystem::path const& file, std::string const& key, nlohmann::json const& was,
+                  nlohmann::json const& now) {
+    if (was == now) return;
+    if (!was.is_object() || !now.is_object()) refuse_difference(file, key, was, now);
+    nlohmann::json const absent(nlohmann::json::value_t::discarded);
+    auto const below = [&](std::string const& name) { return key.empty() ? name : key + "." + name; };
+    for (auto const& [name, value] : was.items()) {
+        if (now.contains(name))
+            require_same(file, below(name), value, now.at(name));
+        else
+            refuse_difference(file, below(name), value, absent);
+    }
+    for (auto const& [name, value] : now.items())
+        if (!was.contains(name)) refuse_difference(file, below(name), absent, value);
+}
+
+void require_same_campaign(std::filesystem::path const& file, ResultMap const& map,
+                           ResultLayout const& layout) {
+    require(!map.sealed,
+            fmt::format("output {} is a sealed copy and takes no more rows; give the unsealed file "
+                        "or another --output",
+                        file.string()));
+    auto was = layout_to_json(map.layout);
+    auto now = layout_to_json(layout);
+    require(was["job"] == now["job"],
+            fmt::format("output {} is a result of job '{}', not of '{}'; use --fresh or another --output",
+                        file.string(), map.layout.job, layout.job));
+    require_same(file, "", map.layout.identity,
+                 layout.identity);  // before the cut: settings are what users know
+    was.erase("fixed_arrays");
+    now.erase("fixed_arrays");
+    require_same(file, "", was, now);
+    bool same = map.layout.fixed_arrays.size() == layout.fixed_arrays.size();
+    for (std::size_t i = 0; same && i < layout.fixed_arrays.size(); ++i) {
+        auto const& before = map.layout.fixed_arrays[i];
+        auto const& after = layout.fixed_arrays[i];
+        // Values are given at creation only; a resume may leave them out.
+        same = before.path == after.path && before.type == after.type && before.shape == after.shape;
+    }
+    require(same, fmt::format("output {} was made with other fixed arrays; use --fresh or another --output",
+                              file.string()));
+}
+
+/// Finished rows straight from the file, fixed arrays in memory until they are written.
+class MappedRows final : public FinishedRows {
+public:
+    MappedRows(std::filesystem::path const& file, ResultMap const& map) : map_(&map), mapping_(file) {
+        for (std::size_t i = 0; i < map.layout.fixed_arrays.size(); ++i) {
+            auto const& array = map.layout.fixed_arrays[i];
+            std::uint64_t bytes = size_of(array.type);
+            for (auto const extent : array.shape) bytes *= extent;
+            fixed_.emplace_back(map.fixed_is_filled[i] ? 0 : bytes);
+        }
+    }
+    std::span<std::byte const> rows(std::string_view path) const override {
+        for (std::size_t i = 0; i < map_->layout.row_arrays.size(); ++i) {
+            auto const& array = map_->layout.row_arrays[i];
+            if (array.path != path) continue;
+            return mapping_.bytes().subspan(map_->row_offsets[i], map_->layout.rows * array.bytes_per_row());
+        }
+        throw Error(Origin::internal, fmt::format("the layout has no row array {}", path));
+    }
+    std::span<std::byte> fixed(std::string_view path) override {
+        for (std::size_t i = 0; i < fixed_.size(); ++i)
+            if (map_->layout.fixed_arrays[i].path == path && !map_->fixed_is_filled[i]) return fixed_[i];
+        throw Error(Origin::internal, fmt::format("the layout has no empty fixed array {}", path));
+    }
+    [[nodiscard]] std::vector<std::vector<std::byte>> const& fixed_bytes() const { return fixed_; }
+
+private:
+    ResultMap const* map_;
+    MappedFile mapping_;
+    std::vector<std::vector<std::byte>> fixed_;
+};
+
+}  // namespace
+
+struct ResultFile::State {
+    std::filesystem::path file;
+    ResultMap map;
+    FileIo* io = nullptr;
+    Descriptor reading;
+    std::unique_ptr<RowWriter> writer;
+    std::vector<UnitState> states;
+
+    [[nodiscard]] std::size_t array_count() const { return map.layout.row_arrays.size(); }
+    [[nodiscard]] std::uint64_t row_bytes(std::size_t array) const {
+        return map.layout.row_arrays[array].bytes_per_row();
+    }
+
+    void read_states() {
+        states.assign(map.layout.units(), UnitState::open);
+        for_each_journal_row(reading.get(), map.journal_offset, map.layout.units(), file,
+                             [&](std::uint64_t unit, std::optional<JournalRow> const& row) {
+                                 states[unit] = row ? row->state : UnitState::open;
+                             });
+    }
+
+    /// write() and sync; after a failed sync write() and sync once more, then an error.
+    template <typename Write>
+    void write_durably(std::string_view what, Write const& write) {
+        write();
+        auto failure = writer->sync();
+        if (!failure) return;
+        log::warning("{}: syncing {} failed ({}); writing them once more", file.string(), what, *failure);
+        write();
+        failure = writer->sync();
+        if (failure) {
+            throw Error(Origin::system,
+                        fmt::format("{}: syncing {} failed twice ({}); they count as not written",
+                                    file.string(), what, *failure));
+        }
+    }
+
+    void write_journal(std::span<JournalRow const> rows) {  // ascending units
+        std::vector<std::byte> merged;
+        for (std::size_t i = 0; i < rows.size();) {
+            std::size_t end = i + 1;
+            while (end < rows.size() && rows[end].unit == rows[end - 1].unit + 1) ++end;
+            merged.clear();
+            for (std::size_t k = i; k < end; ++k) {
+                auto const bytes = encode(rows[k]);
+                merged.insert(merged.end(), bytes.begin(), bytes.end());
+            }
+            writer->write(journal_array(map), rows[i].unit, end - i, merged);
+            i = end;
+        }
+    }
+
+    /// obs/done of whole units.
+    void write_done(std::uint64_t unit, std::uint64_t unit_count, bool value) {
+        std::uint64_t const first = map.layout.first_row(unit);
+        std::uint64_t const last = unit + unit_count - 1;
+        std::uint64_t const count = map.layout.first_row(last) + map.layout.row_count(last) - first;
+        std::vector<std::byte> const bytes(count, std::byte{value});
+        writer->write(done_array(map), first, count, bytes);
+    }
+
+    /// Rows of adjacent units, one write an array where they are small.
+    void write_rows(std::span<FinishedUnit const* const> run) {
+        std::vector<std::byte> merged;
+        for (std::size_t array = 0; array < array_count(); ++array) {
+            std::uint64_t bytes = 0;
+            for (auto const* unit : run) bytes += unit->rows->raw(array).size();
+            if (run.size() == 1 || bytes > kLargestMerge) {
+                for (auto const* unit : run)
+                    writer->write(array, unit->rows->first_row(), unit->rows->row_count(),
+                                  unit->rows->raw(array));
+                continue;
+            }
+            merged.clear();
+            for (auto const* unit : run) {
+                auto const part = unit->rows->raw(array);
+                merged.insert(merged.end(), part.begin(), part.end());
+            }
+            writer->write(array, run.front()->rows->first_row(), bytes / row_bytes(array), merged);
+        }
+    }
+
+    [[nodiscard]] std::uint32_t stored_crc(std::uint64_t unit, std::vector<std::byte>& buffer) const {
+        std::uint32_t crc = 0;
+        for (std::size_t array = 0; array < array_count(); ++array) {
+            buffer.resize(map.layout.row_count(unit) * row_bytes(array));
+            read_all(reading.get(), buffer,
+                     map.row_offsets[array] + map.layout.first_row(unit) * row_bytes(array), file);
+            crc = crc32(buffer, crc);
+        }
+        return crc;
+    }
+};
+
+ResultFile::ResultFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ResultFile::ResultFile(ResultFile&& other) noexcept = default;
+ResultFile& ResultFile::operator=(ResultFile&& other) noexcept = default;
+ResultFile::~ResultFile() = default;
+
+ResultFile ResultFile::open(std::filesystem::path const& file, ResultLayout const& layout,
+                            OpenOptions const& options) {
+    auto state = std::make_unique<State>();
+    state->file = file;
+    state->map = read_result_map(file);
+    require_same_campaign(file, state->map, layout);
+    state->io = options.io != nullptr ? options.io : &system_io();
+    state->reading = open_existing(file, false);
+    state->writer = options.mode == WriteMode::direct ? make_direct_writer(file, state->map, *state->io)
+                                                      : make_mpiio_writer(file, state->map);
+    state->read_states();
+    return ResultFile(std::move(state));
+}
+
+std::span<UnitState const> ResultFile::states() const {
+    return state_->states;
+}
+
+JournalRow ResultFile::journal(std::uint64_t unit) const {
+    ensure(unit < state_->map.layout.units(), "no such unit");
+    std::array<std::byte, kJournalRowBytes> bytes{};
+    read_all(state_->reading.get(), bytes, state_->map.journal_offset + unit * kJournalRowBytes,
+             state_->file);
+    JournalRow open;
+    open.unit = unit;
+    return decode(bytes, unit).value_or(open);
+}
+
+bool ResultFile::finished() const {
+    std::array<std::byte, 1> mark{};
+    read_all(state_->reading.get(), mark, state_->map.finished_offset, state_->file);
+    return mark[0] != std::byte{0};
+}
+
+void ResultFile::mark_running(std::uint64_t unit, UnitReport const& report) {
+    ensure(unit < state_->map.layout.units(), "no such unit");
+    JournalRow row;
+    row.unit = unit;
+    row.state = UnitState::running;
+    row.attempt = report.attempt;
+    row.finished_ms = now_ms();
+    row.machine = report.machine;
+    state_->write_journal(std::span(&row, 1));
+    state_->states[unit] = UnitState::running;
+}
+
+void ResultFile::commit(std::span<FinishedUnit const> units) {
+    if (units.empty()) return;
+    auto& state = *state_;
+    std::vector<FinishedUnit const*> ordered;
+    for (auto const& unit : units) ordered.push_back(&unit);
+    std::sort(ordered.begin(), ordered.end(),
+              [](auto const* a, auto const* b) { return a->rows->unit() < b->rows->unit(); });
+    auto const for_each_run = [&](auto const& visit) {
+        for (std::size_t i = 0; i < ordered.size();) {
+            std::size_t end = i + 1;
+            while (end < ordered.size() && ordered[end]->rows->unit() == ordered[end - 1]->rows->unit() + 1)
+                ++end;
+            visit(std::span<FinishedUnit const* const>(ordered).subspan(i, end - i));
+            i = end;
+        }
+    };
+    std::vector<JournalRow> rows;
+    for (auto const* unit : ordered) {
+        ensure(unit->rows->unit() < state.map.layout.units(), "no such unit");
+        ensure(rows.empty() || rows.back().unit != unit->rows->unit(), "a unit is committed twice at once");
+        rows.push_back({unit->rows->unit(),
+                        UnitState::done,
+                        unit->report.attempt,
+                        data_crc(*unit->rows, state.array_count()),
+                        unit->report.seconds,
+                        now_ms(),
+                        unit->report.machine,
+                        {}});
+    }
+    state.write_durably("rows", [&] { for_each_run([&](auto const run) { state.write_rows(run); }); });
+    // obs/done goes with the journal, after the rows are safe: a reader never takes unwritten rows for
+    // results.
+    state.write_durably("journal rows", [&] {
+        for_each_run([&](auto const run) { state.write_done(run.front()->rows->unit(), run.size(), true); });
+        state.write_journal(rows);
+    });
+    for (auto const& row : rows) state.states[row.unit] = UnitState::done;
+}
+
+void ResultFile::record_failure(std::uint64_t unit, UnitReport const& report, std::string_view message) {
+    ensure(unit < state_->map.layout.units(), "no such unit");
+    JournalRow const row{unit,           UnitState::failed, report.attempt, 0,
+                         report.seconds, now_ms(),          report.machine, std::string(message)};
+    state_->write_durably("a journal row", [&] { state_->write_journal(std::span(&row, 1)); });
+    state_->states[unit] = UnitState::failed;
+}
+
+std::vector<std::uint64_t> ResultFile::check_rows(CheckRows how, std::uint64_t part, std::uint64_t parts) {
+    ensure(parts > 0 && part < parts, "no such part");
+    std::vector<std::uint64_t> bad;
+    if (how == CheckRows::none) return bad;
+    auto& state = *state_;
+    constexpr std::size_t kLatest = 64;
+    constexpr std::uint64_t kOneIn = 64;
+    struct Candidate {
+        std::int64_t finished_ms;
+        std::uint64_t unit;
+        std::uint32_t crc;
+        bool operator>(Candidate const& other) const {
+            return std::pair(finished_ms, unit) > std::pair(other.finished_ms, other.unit);
+        }
+    };
+    std::vector<Candidate> chosen;
+    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> latest;
+    for_each_journal_row(state.reading.get(), state.map.journal_offset, state.map.layout.units(), state.file,
+                         [&](std::uint64_t unit, std::optional<JournalRow> const& row) {
+                             if (!row || row->state != UnitState::done) return;
+                             Candidate candidate{row->finished_ms, unit, row->data_crc};
+                             if (how == CheckRows::sample) {
+                                 latest.push(candidate);
+                                 if (latest.size() <= kLatest) return;
+                                 candidate = latest.top();
+                                 latest.pop();
+                                 if (candidate.unit % kOneIn != 0) return;
+                             }
+                             chosen.push_back(candidate);
+                         });
+    for (; !latest.empty(); latest.pop()) chosen.push_back(latest.top());
+    std::vector<std::byte> buffer;
+    for (auto const& candidate : chosen) {
+        if (candidate.unit % parts != part) continue;
+        if (state.stored_crc(candidate.unit, buffer) != candidate.crc) bad.push_back(candidate.unit);
+    }
+    std::sort(bad.begin(), bad.end());
+    if (bad.empty()) return bad;
+    state.write_durably("reopened units", [&] {
+        std::vector<std::byte> const open(kJournalRowBytes);
+        for (std::uint64_t const unit : bad) {
+            state.writer->write(journal_array(state.map), unit, 1, open);
+            state.write_done(unit, 1, false);
+        }
+    });
+    for (std::uint64_t const unit : bad) state.states[unit] = UnitState::open;
+    return bad;
+}
+
+void ResultFile::reload_states() {
+    state_->read_states();
+}
+
+void ResultFile::finish(std::function<void(FinishedRows&)> const& fill) {
+    auto& state = *state_;
+    state.read_states();
+    ensure(std::all_of(state.states.begin(), state.states.end(),
+                       [](UnitState s) { return s == UnitState::done; }),
+           "finish() with units that are not done");
+    MappedRows rows(state.file, state.map);
+    fill(rows);
+    auto const descriptor = open_existing(state.file, true);
+    auto const durably = [&](auto const& write) {
+        write();
+        if (state.io->fdatasync(descriptor.get()) == 0) return;
+        write();  // a failed sync may have dropped what it was given: write again, then sync again
+        if (state.io->fdatasync(descriptor.get()) != 0) fail_errno("syncing", state.file.string());
+    };
+    durably([&] {
+        for (std::size_t i = 0; i < rows.fixed_bytes().size(); ++i)
+            write_all(*state.io, descriptor.get(), rows.fixed_bytes()[i], state.map.fixed_offsets[i],
+                      state.file);
+    });
+    durably([&] {
+        std::array<std::byte, 1> const mark{std::byte{1}};
+        write_all(*state.io, descriptor.get(), mark, state.map.finished_offset, state.file);
+    });
+    state.map.finished = true;
+}
+
+}  // namespace mpira::store
