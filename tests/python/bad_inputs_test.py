@@ -1,0 +1,185 @@
+"""Wrong inputs: each ends with exit code 2 and a message that names the culprit, without an HDF5 error stack, without
+a result under the final name. A row: name, a function of the folder that prepares files and returns the command's
+words, and what the message must hold (all of them)."""
+
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+
+from mpira_test import MPIRA, Running, done_units, kill, mpira, option, wait_until
+
+ROWS = ["--set", "rows=60", "--set", "rows_per_unit=10", "--set", "columns=3", "--set", "duration.mean_ms=0"]
+
+
+def synthetic(toml=None, *words, output="out.h5ad"):
+    """A synthetic run with this settings file."""
+
+    def prepare(folder):
+        line = ["synthetic"]
+        if toml is not None:
+            (folder / "run.toml").write_text(toml)
+            line += ["--config", folder / "run.toml"]
+        return [*line, *words, *(["--output", folder / output] if output else [])]
+
+    return prepare
+
+
+def with_file(make, *words):
+    """A synthetic run whose result file exists already: make(path) left it there."""
+
+    def prepare(folder):
+        file = folder / "out.h5ad"
+        make(file)
+        return ["synthetic", *ROWS, *words, "--output", file]
+
+    return prepare
+
+
+def finished(file):
+    mpira("synthetic", *ROWS, "--output", file, code=0)
+
+
+def truncated(file):
+    finished(file)
+    with open(file, "r+b") as raw:
+        raw.truncate(file.stat().st_size // 2)
+
+
+def from_python(file):
+    import anndata
+
+    anndata.AnnData(np.ones((3, 2), dtype=np.float32)).write_h5ad(file)
+
+
+def sealed(file):
+    finished(file)
+    mpira("seal", file, "--output", file.with_name("sealed.h5ad"), code=0)
+    file.with_name("sealed.h5ad").rename(file)
+
+
+def on_file(command, make):
+    def prepare(folder):
+        file = folder / "out.h5ad"
+        make(file)
+        return [command, file]
+
+    return prepare
+
+
+def full_disk(folder):
+    """More than the disk has: refused before anything is written."""
+    free = shutil.disk_usage(folder).free
+    rows = int(free * 1.5) // (4 * 100000)
+    return ["synthetic", "--set", f"rows={rows}", "--set", "columns=100000", "--set", "rows_per_unit=1000", "--output",
+            folder / "out.h5ad"]
+
+
+def unreadable(folder):
+    (folder / "run.toml").write_bytes(b"seed = 1\n\xff\xfe\n")
+    return ["synthetic", "--config", folder / "run.toml", "--output", folder / "out.h5ad"]
+
+
+CASES = [
+    # the command line
+    ("no command", lambda folder: [], ["which command"]),
+    ("unknown command", lambda folder: ["synthetik"], ["synthetik", "'synthetic'"]),
+    ("unknown option", lambda folder: ["synthetic", "--confg", "x"], ["--confg", "'--config'"]),
+    ("option without value", lambda folder: ["synthetic", "--config"], ["--config"]),
+    ("overwrite alone", lambda folder: ["synthetic", *ROWS, "--overwrite"], ["--overwrite", "--fresh"]),
+    ("config of an unknown job", lambda folder: ["config", "synthetc"], ["synthetc", "'synthetic'"]),
+    ("plan of an unknown job", lambda folder: ["plan", "nothing"], ["nothing", "mpira jobs"]),
+    ("ranks are no number", lambda folder: ["simulate", "--ranks", "4,x"], ["--ranks", "x"]),
+    # settings
+    ("config is missing", lambda folder: ["synthetic", "--config", folder / "no.toml"], ["no.toml", "no such file"]),
+    ("config is a folder", lambda folder: ["synthetic", "--config", folder], ["is a folder"]),
+    ("syntax error", synthetic("seed = 1\nrows = = 2\n"), ["run.toml:2:"]),
+    ("unclosed list", synthetic("seed = 1\n[fail]\nalways = [\"1\"\n"), ["run.toml:"]),
+    ("key twice", synthetic("seed = 1\nrows = 2\nseed = 2\n"), ["run.toml:3:", "seed"]),
+    ("not UTF-8", unreadable, ["run.toml:", "utf-8"]),
+    ("unknown key", synthetic("seed = 1\nrowz = 2\n"), ["run.toml", "line 2", "rowz", "'rows'"]),
+    ("unknown key in a table", synthetic("[duration]\nmean = 2\n"), ["line 2", "duration.mean", "'duration.mean_ms'"]),
+    ("table in place of a key", synthetic("[rows]\nseed = 2\n"), ["line 2", "rows.seed"]),
+    ("text for a number", synthetic("rows = \"many\"\n"), ["line 1", "rows", "an integer"]),
+    ("fraction for an integer", synthetic("rows = 2.5\n"), ["line 1", "rows", "an integer"]),
+    ("date for a number", synthetic("rows = 1979-05-27\n"), ["line 1", "rows"]),
+    ("number out of range", synthetic("rows = 0\n"), ["line 1", "rows", "out of range", "from 1"]),
+    ("not a number", synthetic("[duration]\nmean_ms = nan\n"), ["line 2", "duration.mean_ms", "out of range"]),
+    ("no such choice", synthetic("[duration]\nkind = \"slep\"\n"), ["line 2", "duration.kind", "'sleep'"]),
+    ("list with a fraction", synthetic("[fail]\nalways = [1.5]\n"), ["line 2", "fail.always"]),
+    ("no unit number", synthetic("[fail]\nalways = [\"x\"]\n"), ["fail.always", "'x'"]),
+    ("--set without value", synthetic(None, "--set", "rows"), ["--set rows", "key.path=value"]),
+    ("--set of an unknown key", synthetic(None, "--set", "row=1"), ["--set", "'row", "'rows'"]),
+    ("--set of a wrong value", synthetic(None, "--set", "rows=lots"), ["rows", "--set", "an integer"]),
+    ("input is missing", synthetic("input = \"no/such\"\n", *ROWS), ["no/such"]),
+    # where the result goes
+    ("no output", synthetic(None, *ROWS, output=None), ["output", "--output"]),
+    ("output in a missing folder", synthetic(None, *ROWS, output="no/out.h5ad"), ["out.h5ad", "no folder"]),
+    ("output is a folder", lambda folder: ["synthetic", *ROWS, "--output", folder], ["is a folder"]),
+    ("output of another kind", synthetic(None, *ROWS, output="out.csv"), ["out.csv", ".h5ad"]),
+    ("more than the disk holds", full_disk, ["out.h5ad", "free"]),
+    # a result file that is not ours to go on with
+    ("other seed", with_file(finished, "--set", "seed=2"), ["out.h5ad", "seed", "1", "2"]),
+    ("other number of rows", with_file(finished, "--set", "rows=70"), ["out.h5ad", "rows", "60", "70"]),
+    ("fresh without overwrite", with_file(finished, "--fresh"), ["out.h5ad", "--overwrite"]),
+    ("no HDF5 file", with_file(lambda file: file.write_text("a,b\n1,2\n" * 1000)), ["out.h5ad"]),
+    ("empty file", with_file(lambda file: file.write_bytes(b"")), ["out.h5ad"]),
+    ("truncated file", with_file(truncated), ["out.h5ad"]),
+    ("AnnData of someone else", with_file(from_python), ["out.h5ad"]),
+    ("HDF5 of someone else", with_file(lambda file: h5py.File(file, "w").close()), ["out.h5ad"]),
+    ("sealed file", with_file(sealed, "--set", "seed=1"), ["out.h5ad", "sealed"]),
+    # looking at files
+    ("status of nothing", lambda folder: ["status", folder / "no.h5ad"], ["no.h5ad"]),
+    ("status of a folder", lambda folder: ["status", folder], [""]),
+    ("status of a text", on_file("status", lambda file: file.write_text("x" * 5000)), ["out.h5ad"]),
+    ("status of a truncated file", on_file("status", truncated), ["out.h5ad"]),
+    ("verify of someone else's", on_file("verify", from_python), ["out.h5ad"]),
+    ("verify of a truncated file", on_file("verify", truncated), ["out.h5ad"]),
+    ("seal of nothing", lambda folder: ["seal", folder / "no.h5ad"], ["no.h5ad"]),
+    ("doctor in a missing folder", lambda folder: ["doctor", "--output", folder / "no" / "d.h5ad"], ["no"]),
+]
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def check(folder, prepare, fragments, ranks):
+    words = prepare(folder)
+    before = snapshot(folder)
+    result = mpira(*words, ranks=ranks, timeout=60)
+    assert result.returncode == 2, result
+    for fragment in fragments:
+        assert fragment in result.text, f"'{fragment}' is not in:\n{result}"
+    said = [line for line in result.stderr.splitlines() if line.startswith("mpira")]
+    if ranks == 0 and words and words[0] != "doctor":
+        assert len(said) == 1, f"one line, once:\n{result}"
+    after = snapshot(folder)
+    assert after == before, f"files changed: {sorted(str(p) for p in before.keys() ^ after.keys())}\n{result}"
+
+
+def main():
+    import tempfile
+    from pathlib import Path
+
+    failed = []
+    for i, (name, prepare, fragments) in enumerate(CASES):
+        if option("only", "") not in name:
+            continue
+        # every eighth also under a launcher: said once, and every rank leaves
+        for ranks in (0, 2) if i % 8 == 0 else (0,):
+            with tempfile.TemporaryDirectory(prefix="mpira-bad-") as folder:
+                try:
+                    check(Path(folder), prepare, fragments, ranks)
+                except Exception as error:
+                    failed.append(name)
+                    print(f"FAILED {name} ({ranks} ranks): {error}", flush=True)
+    print(f"{len(CASES)} wrong inputs, {len(failed)} failures")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
