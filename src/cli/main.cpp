@@ -18,6 +18,12 @@ int main(int argc, char** argv) {
             return cli::run_alone(cli::print_config, line);  // a job's complete settings as TOML
         case Command::completion:
             return cli::run_alone(cli::print_completion, line);  // for bash and zsh
+        case Command::status:
+            return cli::run_alone(cli::show_status, line);  // how far a campaign is, also while it runs
+        case Command::verify:
+            return cli::run_alone(cli::verify, line);  // every checksum of a result
+        case Command::seal:
+            return cli::run_alone(cli::seal, line);  // a compressed, verified copy
         case Command::simulate:
             return cli::run_alone(cli::simulate, line);  // the scheduler on virtual ranks
         default:
