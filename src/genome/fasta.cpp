@@ -14,30 +14,18 @@
 #include <fmt/format.h>
 #include <htslib/bgzf.h>
 #include <htslib/faidx.h>
-#include <htslib/hts_log.h>
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
 
 #include "genome/lines.hpp"
+#include "genome/quiet_htslib.hpp"
 
 namespace mpira::genome {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// htslib writes its complaints to stderr; ours name file and line, so its are switched off meanwhile.
-class QuietHtslib {
-public:
-    QuietHtslib() : before_(hts_get_log_level()) { hts_set_log_level(HTS_LOG_OFF); }
-    ~QuietHtslib() { hts_set_log_level(before_); }
-    QuietHtslib(QuietHtslib const&) = delete;
-    QuietHtslib& operator=(QuietHtslib const&) = delete;
-
-private:
-    htsLogLevel before_;
-};
 
 /// A private folder, removed with what is in it.
 class TemporaryFolder {
@@ -63,6 +51,7 @@ enum class Packing { none, gzip, bgzip };
 
 Packing packing_of(fs::path const& file) {
     if (fs::is_directory(file)) fail_usage(fmt::format("{}: is a folder, not a FASTA file", file.string()));
+    QuietHtslib const quiet;
     BGZF* const opened = bgzf_open(file.c_str(), "r");
     if (opened == nullptr) fail_usage(fmt::format("{}: {}", file.string(), std::strerror(errno)));
     int const kind = bgzf_compression(opened);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -77,6 +78,7 @@ struct Entry {
     std::int64_t key = 0;  // MATRIX.ID
     std::int64_t version = 0;
     std::string name;
+    bool in_group = false;
 };
 
 /// The newest version of each BASE_ID, in BASE_ID order. A motif's group is that of its newest version, so
@@ -84,16 +86,19 @@ struct Entry {
 std::map<std::string, Entry> newest(Database const& database, std::string const& collection,
                                     std::string const& tax_group) {
     std::map<std::string, Entry> motifs;
-    Query query(database,
-                "SELECT ID, BASE_ID, VERSION, NAME FROM MATRIX WHERE COLLECTION = ?1 AND VERSION = "
-                "(SELECT MAX(VERSION) FROM MATRIX AS other WHERE other.BASE_ID = MATRIX.BASE_ID AND "
-                "other.COLLECTION = ?1) AND (?2 = '' OR EXISTS (SELECT 1 FROM MATRIX_ANNOTATION AS note "
-                "WHERE note.ID = MATRIX.ID AND note.TAG = 'tax_group' AND note.VAL = ?2))");
+    Query query(
+        database,
+        "SELECT ID, BASE_ID, VERSION, NAME, ?2 = '' OR EXISTS (SELECT 1 FROM MATRIX_ANNOTATION AS note "
+        "WHERE note.ID = MATRIX.ID AND note.TAG = 'tax_group' AND note.VAL = ?2) "
+        "FROM MATRIX WHERE COLLECTION = ?1");
     query.bind(1, collection);
     query.bind(2, tax_group);
     while (query.next()) {
-        motifs.emplace(query.text(1), Entry{query.integer(0), query.integer(2), query.text(3)});
+        Entry entry{query.integer(0), query.integer(2), query.text(3), query.integer(4) != 0};
+        auto const [at, is_new] = motifs.emplace(query.text(1), entry);
+        if (!is_new && at->second.version < entry.version) at->second = std::move(entry);
     }
+    std::erase_if(motifs, [](auto const& motif) { return !motif.second.in_group; });
     return motifs;
 }
 

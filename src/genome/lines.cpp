@@ -9,6 +9,8 @@
 
 #include "mpira/base/error.hpp"
 
+#include "genome/quiet_htslib.hpp"
+
 namespace mpira::genome {
 
 struct Lines::Stream {
@@ -26,6 +28,7 @@ struct Lines::Stream {
 
 Lines::Lines(std::filesystem::path const& file) : file_(file.string()), stream_(std::make_unique<Stream>()) {
     if (std::filesystem::is_directory(file)) fail_usage(fmt::format("{}: is a folder, not a file", file_));
+    QuietHtslib const quiet;
     stream_->file = bgzf_open(file_.c_str(), "r");
     if (stream_->file == nullptr) fail_usage(fmt::format("{}: {}", file_, std::strerror(errno)));
 }
@@ -33,6 +36,7 @@ Lines::Lines(std::filesystem::path const& file) : file_(file.string()), stream_(
 Lines::~Lines() = default;
 
 bool Lines::next() {
+    QuietHtslib const quiet;
     int const got = bgzf_getline(stream_->file, '\n', &stream_->text);
     if (got == -1) return false;
     if (got < -1) {

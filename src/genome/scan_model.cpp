@@ -117,13 +117,17 @@ std::optional<std::int32_t> threshold_for(std::span<std::int32_t const> matrix, 
     for (std::size_t column = 0; column < matrix.size(); column += 4) {
         auto const scores = matrix.subspan(column, 4);
         auto const [least, most] = std::ranges::minmax(scores);
-        std::vector<double> next(probability.size() + static_cast<std::size_t>(most - least));
-        for (std::size_t base = 0; base < 4; ++base) {
-            double* const shifted = next.data() + (scores[base] - least);
-            double const weight = background[base];
-            for (std::size_t k = 0; k < probability.size(); ++k) shifted[k] += weight * probability[k];
+        // Each new score comes from at most four old ones; zeros around them save the tests.
+        auto const spread = static_cast<std::size_t>(most - least);
+        std::vector<double> padded(probability.size() + 2 * spread);
+        std::ranges::copy(probability, padded.begin() + static_cast<std::ptrdiff_t>(spread));
+        std::array<double const*, 4> from{};
+        for (std::size_t base = 0; base < 4; ++base) from[base] = padded.data() + (most - scores[base]);
+        probability.assign(probability.size() + spread, 0.0);
+        for (std::size_t k = 0; k < probability.size(); ++k) {
+            probability[k] = background[0] * from[0][k] + background[1] * from[1][k] +
+                             background[2] * from[2][k] + background[3] * from[3][k];
         }
-        probability = std::move(next);
         lowest += least;
     }
     double tail = 0;

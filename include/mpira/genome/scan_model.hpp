@@ -46,7 +46,7 @@ enum class ShortMotifs {
 struct ScanSettings {
     double p_value = 1e-4;  ///< in (0, 1)
     /// Sum of pseudocounts a column gets, shared out by the background. Nothing: sqrt(n), n the column's sum.
-    std::optional<double> pseudocount;
+    std::optional<double> pseudocount{};
     ShortMotifs short_motifs = ShortMotifs::best_word;
     std::int64_t scan_length = 500;  ///< bp of a window, centred on its region; carried, not used, here
 };
