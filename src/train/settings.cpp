@@ -1,0 +1,252 @@
+#include "mpira/train/settings.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+
+namespace mpira::train {
+
+namespace {
+
+using genome::HeldOutInterval;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+SettingSpec text(std::string key, SettingValue fallback, std::string summary,
+                 std::vector<std::string> choices = {}, Affects affects = Affects::result) {
+    return {.key = std::move(key),
+            .kind = SettingKind::text,
+            .fallback = std::move(fallback),
+            .summary = std::move(summary),
+            .affects = affects,
+            .choices = std::move(choices)};
+}
+SettingSpec texts(std::string key, std::string summary) {
+    return {.key = std::move(key),
+            .kind = SettingKind::texts,
+            .fallback = std::vector<std::string>{},
+            .summary = std::move(summary)};
+}
+SettingSpec integer(std::string key, std::int64_t fallback, double least, double most, std::string summary,
+                    Affects affects = Affects::result) {
+    return {.key = std::move(key),
+            .kind = SettingKind::integer,
+            .fallback = fallback,
+            .summary = std::move(summary),
+            .affects = affects,
+            .least = least,
+            .most = most};
+}
+SettingSpec number(std::string key, double fallback, double least, double most, std::string summary,
+                   Affects affects = Affects::result) {
+    return {.key = std::move(key),
+            .kind = SettingKind::number,
+            .fallback = fallback,
+            .summary = std::move(summary),
+            .affects = affects,
+            .least = least,
+            .most = most};
+}
+
+// The interval of the same length next to the held-out one that has a region's centre in it: after it, else
+// before it.
+HeldOutInterval next_block(Settings const& settings, genome::RegionColumns const& regions,
+                           HeldOutInterval const& block) {
+    if (block.end == HeldOutInterval::kWhole) {
+        settings.refuse("validation.mode",
+                        "the block next to a whole chromosome isn't defined; write chromosomes "
+                        "in holdout.chromosomes, or give validation.regions");
+    }
+    auto const length = block.end - block.start;
+    for (auto const start : {block.end, block.start - length}) {
+        HeldOutInterval candidate{block.chrom, std::max<std::int64_t>(0, start), start + length};
+        if (candidate.end <= candidate.start) continue;
+        auto const flags = genome::held_out_rows(regions, {&candidate, 1}, genome::Belongs::centre);
+        if (std::find(flags.begin(), flags.end(), 1) != flags.end()) return candidate;
+    }
+    settings.refuse("validation.mode", fmt::format("no region lies next to {}; give validation.regions",
+                                                   genome::to_text(block)));
+}
+
+HeldOutInterval next_chromosome(Settings const& settings, genome::RegionColumns const& regions,
+                                std::vector<std::string> const& held_out) {
+    auto const& names = regions.chrom_names;
+    auto const last = std::find(names.begin(), names.end(), held_out.back()) - names.begin();
+    for (std::ptrdiff_t i = 1; i < std::ssize(names); ++i) {
+        HeldOutInterval candidate{names[static_cast<std::size_t>((last + i) % std::ssize(names))]};
+        if (std::find(held_out.begin(), held_out.end(), candidate.chrom) != held_out.end()) continue;
+        auto const flags = genome::held_out_rows(regions, {&candidate, 1}, genome::Belongs::centre);
+        if (std::find(flags.begin(), flags.end(), 1) != flags.end()) return candidate;
+    }
+    settings.refuse("validation.mode",
+                    "no chromosome is left to validate on; set it to \"none\", or give "
+                    "validation.regions");
+}
+
+}  // namespace
+
+std::vector<SettingSpec> train_schema() {
+    return {
+        text("atlas", {}, "Regions, features and targets: an .h5ad that `mpira features` wrote."),
+        text("target.kind", "accessibility",
+             "What is learned: the accessibility of a cell type from motifs alone, or expression.",
+             {"accessibility", "expression"}),
+        text("target.cell_type", "",
+             "Cell type of the atlas: its accessibility is the target (accessibility) or the last input "
+             "column "
+             "(expression)."),
+        texts("target.expression",
+              "Expression columns of the atlas to predict, '+' strand first (expression only)."),
+        text("input.accessibility", "constant",
+             "Last input column of an expression model: 1 everywhere, 1 with open regions as the only rows, "
+             "or "
+             "the measured value (clipped at 1). An accessibility model always sees 1.",
+             {"constant", "binarised", "quantitative"}),
+        text("input.rows", "all",
+             "Regions that windows are made of: all, or those accessible in the cell type. binarised needs "
+             "accessible.",
+             {"all", "accessible"}),
+        text("input.scale_set", "all_regions", "Scale set of the atlas: feature = min(1, raw / scale)."),
+        texts("holdout.regions",
+              "Test intervals, 0-based half-open: [\"chr2R:1000000-2000000\"]. A region is held out when its "
+              "centre lies in one; regions that overlap one without that are used for nothing."),
+        texts("holdout.chromosomes", "Test chromosomes: [\"chr10\", \"chr11\"]."),
+        text("holdout.folds", "",
+             "Table of folds: fold, chromosome, start, end (tabs). The alternative to regions and "
+             "chromosomes."),
+        text("holdout.fold", "", "The fold of that table to hold out."),
+        integer(
+            "holdout.margin_bp", 0, 0, 1e9,
+            "Regions nearer than this to a held-out interval are used for nothing. Half the scan length of "
+            "the atlas keeps any base of a test region's scan window out of training."),
+        text("validation.mode", "next",
+             "Where the best epoch is chosen, never in the test set: next (fold, chromosome or block after "
+             "the "
+             "held-out one), the given regions, or none (the last epoch is kept).",
+             {"next", "regions", "none"}),
+        texts("validation.regions", "Validation intervals, for validation.mode = \"regions\"."),
+        integer("window.regions", 200, 1, 1e5, "Consecutive regions of a window."),
+        integer("window.max_span_bp", 5'000'000, 1, 1e10,
+                "Training windows spanning more, from the first start to the last end, are left out."),
+        integer("model.dim", 768, 1, 1e5, "Width of a token."),
+        integer("model.depth", 12, 1, 1000, "Encoder blocks."),
+        integer("model.heads", 12, 1, 1000, "Attention heads; must divide model.dim."),
+        number("model.mlp_ratio", 4, 0.01, 100, "Hidden width of the MLP over model.dim."),
+        number("model.drop_path", 0.1, 0, 0.99,
+               "Stochastic depth of the last block, rising linearly from 0 at the first."),
+        integer("train.epochs", 100, 1, 1e7, "Passes over the training regions."),
+        integer("train.batch", 256, 1, 1e6, "Windows of an optimiser step, over all ranks."),
+        integer("train.micro_batch", 32, 1, 1e6,
+                "Windows of one forward pass; a rank with more accumulates. Lower it when memory runs out."),
+        number("train.lr", 1e-4, 0, 10, "Largest learning rate."),
+        number("train.min_lr", 1e-6, 0, 10,
+               "Learning rate at the start of the warm-up and the end of the cosine."),
+        number("train.warmup_fraction", 0.1, 0, 1, "Share of all steps that is linear warm-up."),
+        number("train.weight_decay", 0.05, 0, 10,
+               "AdamW's decoupled decay; not applied to 1-D tensors, biases and the CLS token."),
+        number("train.beta1", 0.9, 0, 0.999999, "AdamW."),
+        number("train.beta2", 0.999, 0, 0.99999999, "AdamW."),
+        number("train.eps", 1e-8, 0, 1, "AdamW."),
+        number("train.input_dropout", 0, 0, 0.99,
+               "Share of input values set to 0 in training, the others scaled up."),
+        number("train.clip_gradient", 0, 0, kInfinity, "Largest L2 norm of the gradient; 0: no clipping."),
+        integer("seed", 0, 0, 9e15, "Of the weights, the windows, and all dropout."),
+        number(
+            "checkpoint.every_s", 30, 0, kInfinity,
+            "A checkpoint is written at the first end of an epoch that comes this long after the last one.",
+            Affects::run),
+        text("output", "", "The weights, .safetensors (or --output).", {}, Affects::run),
+        text("device", "auto", "auto takes a GPU where there is one.", {"auto", "cpu", "cuda"}, Affects::run),
+        integer("threads", 1, 1, 1024, "CPU threads of a rank; more cores are better used by more ranks."),
+    };
+}
+
+Recipe recipe_of(Settings const& settings) {
+    Recipe recipe{.epochs = settings.count("train.epochs"),
+                  .batch = settings.count("train.batch"),
+                  .micro_batch = settings.count("train.micro_batch"),
+                  .lr = settings.number("train.lr"),
+                  .min_lr = settings.number("train.min_lr"),
+                  .warmup_fraction = settings.number("train.warmup_fraction"),
+                  .weight_decay = settings.number("train.weight_decay"),
+                  .adamw = {.beta1 = settings.number("train.beta1"),
+                            .beta2 = settings.number("train.beta2"),
+                            .eps = settings.number("train.eps")},
+                  .input_dropout = settings.number("train.input_dropout"),
+                  .clip_gradient = settings.number("train.clip_gradient"),
+                  .seed = settings.count("seed")};
+    if (recipe.min_lr > recipe.lr) settings.refuse("train.min_lr", "is larger than train.lr");
+    return recipe;
+}
+
+model::GetConfig network_of(Settings const& settings, std::uint64_t motifs) {
+    model::GetConfig config;
+    config.features = static_cast<std::int64_t>(motifs) + 1;
+    config.dim = settings.integer("model.dim");
+    config.depth = settings.integer("model.depth");
+    config.heads = settings.integer("model.heads");
+    config.mlp_ratio = settings.number("model.mlp_ratio");
+    config.drop_path = settings.number("model.drop_path");
+    if (settings.text("target.kind") == "accessibility") {
+        config.head = model::HeadKind::accessibility;
+        config.outputs = 1;
+    } else {
+        config.head = model::HeadKind::expression;
+        config.outputs = std::ssize(settings.texts("target.expression"));
+        if (config.outputs == 0) settings.refuse("target.expression", "name the columns to predict");
+    }
+    config.require_valid(settings.source());
+    return config;
+}
+
+Holdout holdout_of(Settings const& settings, genome::RegionColumns const& regions) {
+    auto const& blocks = settings.texts("holdout.regions");
+    auto const& chromosomes = settings.texts("holdout.chromosomes");
+    auto const folds_file = settings.path("holdout.folds");
+    auto const& fold_name = settings.text("holdout.fold");
+    int const ways = (blocks.empty() ? 0 : 1) + (chromosomes.empty() ? 0 : 1) + (folds_file.empty() ? 0 : 1);
+    if (ways > 1) {
+        settings.refuse("holdout", "give one of holdout.regions, holdout.chromosomes and holdout.folds");
+    }
+    if (folds_file.empty() != fold_name.empty()) {
+        settings.refuse(fold_name.empty() ? "holdout.fold" : "holdout.folds",
+                        "holdout.folds (the table) and holdout.fold (its fold) go together");
+    }
+    auto const where = [&](char const* key) { return fmt::format("{}: {}", settings.source(), key); };
+
+    Holdout holdout{.test = {}, .validation = {}, .margin_bp = settings.integer("holdout.margin_bp")};
+    auto const& mode = settings.text("validation.mode");
+    bool const next = mode == "next";
+    if (!folds_file.empty()) {
+        auto const folds = read_folds(folds_file);
+        auto const at = find_fold(folds, fold_name, where("holdout.fold"));
+        holdout.test = folds[at].intervals;
+        if (next) {
+            if (folds.size() < 2) settings.refuse("validation.mode", "the table of folds has only one fold");
+            holdout.validation = folds[(at + 1) % folds.size()].intervals;
+        }
+    } else if (!chromosomes.empty()) {
+        for (auto const& name : chromosomes) holdout.test.push_back({name});
+        if (next) holdout.validation = {next_chromosome(settings, regions, chromosomes)};
+    } else if (!blocks.empty()) {
+        holdout.test = genome::parse_held_out(blocks, where("holdout.regions"));
+        if (next) holdout.validation = {next_block(settings, regions, holdout.test.back())};
+    } else if (next) {
+        settings.refuse("validation.mode",
+                        "nothing is held out, so nothing comes next; give "
+                        "validation.regions, or set it to \"none\"");
+    }
+    auto const& given = settings.texts("validation.regions");
+    if ((mode == "regions") == given.empty()) {
+        settings.refuse("validation.regions", mode == "regions"
+                                                  ? "is needed with validation.mode = \"regions\""
+                                                  : "goes with validation.mode = \"regions\"");
+    }
+    if (!given.empty()) holdout.validation = genome::parse_held_out(given, where("validation.regions"));
+    return holdout;
+}
+
+}  // namespace mpira::train
