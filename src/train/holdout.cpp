@@ -49,14 +49,15 @@ std::vector<Fold> read_folds(std::filesystem::path const& file) {
         if (line.ends_with('\r')) line.pop_back();
         if (text::trim(line).empty() || line.starts_with('#')) continue;
         auto const fields = text::split(line, '\t');
-        auto const start = fields.size() < 4 ? std::nullopt : text::to_integer(fields[2]);
-        auto const end = fields.size() < 4 ? std::nullopt : text::to_integer(fields[3]);
-        require(start && end && *start >= 0 && *start < *end && !fields[0].empty() && !fields[1].empty(),
-                fmt::format("{}:{}: expected fold, chromosome, start and end (0-based, half-open), separated "
-                            "by tabs",
-                            file.string(), number));
+        auto const bad = fmt::format(
+            "{}:{}: expected fold, chromosome, start and end (0-based, half-open), separated by tabs",
+            file.string(), number);
+        require(fields.size() >= 4 && !fields[0].empty() && !fields[1].empty(), bad);
+        auto const start = text::to_integer(fields[2]).value_or(-1);
+        auto const end = text::to_integer(fields[3]).value_or(-1);
+        require(start >= 0 && start < end, bad);
         std::string const name(fields[0]);
-        HeldOutInterval interval{std::string(fields[1]), *start, *end};
+        HeldOutInterval interval{std::string(fields[1]), start, end};
         for (auto const& fold : folds) {
             for (auto const& other : fold.intervals) {
                 require(!overlap(interval, other),
