@@ -18,13 +18,15 @@ namespace mpira::atlas {
 /// The regions of a genome with their motif features and what is measured on them: an .h5ad that the
 /// `features` job wrote.
 ///
-///     X                   regions x features, f32, raw (sums of hit scores), in file order
-///     obs                 chrom (categorical), start, end, promoter; index: the region's name
+///     X                   regions x features, f32, raw (sums of hit scores)
+///     obs                 chrom (categorical), start, end, optional promoter; index: the region's name
 ///     var                 index: the feature's name
-///     obsm/accessibility  regions x cell types, f32 >= 0; names in uns/accessibility
-///     obsm/expression     regions x outputs, f32 (optional); names in uns/expression
-///     varm/scale          features x scale sets, f32: column maxima; names in uns/scales
-///     uns                 assembly, chrom_names, scan (the whole ScanModel), settings, inputs, versions
+///     obsm/accessibility  regions x cell types, f32 (optional)
+///     obsm/expression     regions x outputs, f32 (optional)
+///     varm/scale          features x scale sets, f32: column maxima, the divisors of X
+///     uns                 assembly; chrom_names, in the order of the rows; cell_types, expression and
+///                         scale_sets, the names of the columns above; scan (scan_record.hpp); settings,
+///                         inputs and whatever else says where it came from
 ///
 /// The arrays are read-only maps of the file: the page cache is the one copy a node holds, whatever the
 /// number of ranks, and nothing here is collective. A row is a position; rows are sorted by (chromosome,
@@ -48,7 +50,9 @@ public:
     [[nodiscard]] std::vector<std::string> const& feature_names() const noexcept;
 
     [[nodiscard]] genome::RegionColumns regions() const noexcept;
-    [[nodiscard]] std::string region_name(std::uint64_t row) const;  ///< reads it from the file's index
+    [[nodiscard]] std::string region_label(std::uint64_t row) const;  ///< "chr2R:100-600"
+    /// The names of all regions. Not kept: read from the file by each call, one thread at a time.
+    [[nodiscard]] std::vector<std::string> region_names() const;
     /// 1 where the region holds a promoter, one value a row; empty when the atlas wasn't told.
     [[nodiscard]] std::span<std::uint8_t const> promoter() const noexcept;
 
@@ -86,7 +90,7 @@ public:
     /// Names the content: regions, features, accessibility, scales, scan. What campaigns and model cards
     /// store.
     [[nodiscard]] std::string const& content_hash() const noexcept;
-    /// uns/settings, uns/inputs and the like, as written by `features`.
+    /// uns without the scan model: settings, inputs, versions, as written by `features`.
     [[nodiscard]] nlohmann::json const& provenance() const noexcept;
     /// "atlas.h5ad: 4,203 regions x 286 features of dm3, cell types BEAF_Kc, ..." for the log.
     [[nodiscard]] std::string describe() const;
