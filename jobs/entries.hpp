@@ -5,6 +5,7 @@
 /// One declaration a job; its file defines it, jobs/table.cpp lists it.
 namespace mpira::jobs {
 
+JobEntry features_entry();
 JobEntry synthetic_entry();
 
 }  // namespace mpira::jobs

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mpira/genome/regions.hpp"
+
+namespace mpira::atlas {
+
+/// One bit a region: 1 where it shares at least one base with an interval. Both sorted; `regions` in any
+/// overlap, `intervals` too.
+std::vector<bool> overlap_flags(std::span<genome::Region const> regions,
+                                std::span<genome::Region const> intervals);
+
+/// How accessible regions are in cell types, as files of users say it: a peak file a cell type, or a table.
+/// Kept small: one bit a region and peak file, or 8 bytes a region and the table mapped.
+///
+/// Owner, move-only. Threads: reading is free for all.
+class Accessibility {
+public:
+    /// No cell types.
+    Accessibility();
+    /// One "name=path.bed" a cell type: 1 where the region overlaps one of its peaks by >= 1 bp, else 0.
+    /// Throws Origin::usage naming `where` (the setting) and the culprit: an item without '=', a name used
+    /// twice, a file read_bed refuses, a cell type without an accessible region.
+    static Accessibility from_beds(std::span<std::string const> items, genome::ChromSizes const& chroms,
+                                   std::span<genome::Region const> regions, std::string_view where);
+    /// A TSV: a header line (any first field, then the cell types), then a line a region, in any order: its
+    /// name (one of `names`, or chrom:start-end where `names` is empty) and a number >= 0 a cell type. Throws
+    /// Origin::usage naming file and line: fields missing or too many, no number or a negative one, a region
+    /// that is unknown, given twice or missing, a cell type named twice or without an accessible region.
+    static Accessibility from_table(std::filesystem::path const& table, genome::ChromSizes const& chroms,
+                                    std::span<genome::Region const> regions,
+                                    std::span<std::string const> names);
+    Accessibility(Accessibility&&) noexcept;
+    Accessibility& operator=(Accessibility&&) noexcept;
+    ~Accessibility();
+
+    [[nodiscard]] std::vector<std::string> const& cell_types() const noexcept;
+    /// Values of regions [first, first + out.size() / cell types), (regions, cell types) row-major.
+    void read(std::uint64_t first, std::span<float> out) const;
+    /// Names the content of the files.
+    [[nodiscard]] std::string const& content_hash() const noexcept;
+
+private:
+    struct State;
+    explicit Accessibility(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace mpira::atlas
