@@ -269,7 +269,8 @@ store::ResultTables Features::tables() const {
     uns["scan"] = atlas::scan_record(model);
     uns["inputs"] = inputs_;
     uns["settings"] = nlohmann::json::object();
-    for (auto const& [key, value] : settings_.to_json(false).items()) {
+    auto const settings = settings_.to_json(false);
+    for (auto const& [key, value] : settings.items()) {
         if (!value.empty()) {  // empty lists have no type that a file could hold
             uns["settings"][key] = value;
         }
