@@ -1,0 +1,166 @@
+#include "schedule/leader.hpp"
+
+#include <chrono>
+#include <csignal>
+
+#include <sys/prctl.h>
+
+#include <pthread.h>
+
+#include "mpira/base/log.hpp"
+
+namespace mpira::schedule {
+namespace {
+
+constexpr double kHousekeepingEvery_s = 0.2;
+constexpr double kHeartbeatEvery_s = 5;
+
+double steady_s() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Leader::Leader(comm::CommView channel, Dispatcher dispatcher, ProgressReport start, Tasks tasks)
+    : channel_(channel),
+      dispatcher_(std::move(dispatcher)),
+      progress_(start),
+      tasks_(std::move(tasks)),
+      ended_(static_cast<std::size_t>(channel.size())),
+      left_(static_cast<std::size_t>(channel.size())),
+      origin_s_(steady_s()),
+      to_workers_(channel, kToWorker),
+      to_committers_(channel, kToCommitter) {
+    progress_.ranks = channel.size();
+    thread_ = std::jthread([this](std::stop_token const& abandon) {
+        try {
+            run(abandon);
+        } catch (...) {
+            failure_ = std::current_exception();
+            has_failed_ = true;
+            tasks_.failed();
+        }
+    });
+}
+
+double Leader::now_s() const {
+    return steady_s() - origin_s_;
+}
+
+void Leader::rethrow_failure() const {
+    if (has_failed_) std::rethrow_exception(failure_);
+}
+
+LeaderReport Leader::join() {
+    if (thread_.joinable()) thread_.join();
+    rethrow_failure();
+    return report_;
+}
+
+void Leader::run(std::stop_token const& abandon) {
+    prctl(PR_SET_TIMERSLACK, 1000UL);  // ns: a sleep of 20 us shall not take 70
+    Inbox<UpMessage> inbox(channel_, MPI_ANY_SOURCE, kToLeader);
+    // 20 us when messages come thick (measured: spec/scheduling-peers.md 1), 1 ms in long silences.
+    Patience patience(std::chrono::microseconds(20), std::chrono::microseconds(1000));
+    while (ranks_left_ < channel_.size() && !abandon.stop_requested()) {
+        bool any = false;
+        while (auto const letter = inbox.poll()) {
+            handle(letter->from, letter->message);
+            hand_out();
+            any = true;
+        }
+        end_if_all_run();
+        to_workers_.tidy();
+        if (now_s() >= next_housekeeping_s_) housekeeping(false);
+        if (any) {
+            patience.reset();
+        } else if (ranks_left_ < channel_.size()) {
+            patience.wait();
+        }
+    }
+    if (abandon.stop_requested() && ranks_left_ < channel_.size()) return;
+    report_.set_aside = dispatcher_.set_aside().size();
+    report_.seconds = now_s();
+    housekeeping(true);
+    // The last word to each rank: nobody sends or expects anything after it.
+    for (int rank = 0; rank < channel_.size(); ++rank) to_committers_.send(rank, {.kind = Down::end});
+    while ((!to_workers_.empty() || !to_committers_.empty()) && !abandon.stop_requested()) {
+        to_workers_.tidy();
+        to_committers_.tidy();
+        patience.wait();
+    }
+}
+
+void Leader::handle(int rank, UpMessage const& message) {
+    switch (message.kind) {
+        case Up::ready:
+            dispatcher_.ready(rank, now_s());
+            return;
+        case Up::finished:
+            dispatcher_.finished(rank, message.unit, message.seconds, now_s());
+            progress_.rows += message.count;
+            return;
+        case Up::failed:
+            dispatcher_.failed(rank, message.unit, now_s());
+            return;
+        case Up::committed:
+            dispatcher_.committed(rank, message.count);
+            return;
+        case Up::stop:
+            spread_stop(static_cast<comm::StopKind>(message.stop), message.signal);
+            return;
+        case Up::left:
+            dispatcher_.left(rank);
+            if (!left_[static_cast<std::size_t>(rank)]) ++ranks_left_;
+            left_[static_cast<std::size_t>(rank)] = true;
+            end(rank);
+            return;
+    }
+}
+
+void Leader::hand_out() {
+    while (auto const claim = dispatcher_.next(now_s()))
+        to_workers_.send(claim->rank, {.kind = Down::claim, .attempt = claim->attempt, .unit = claim->unit});
+}
+
+void Leader::end_if_all_run() {
+    if (!dispatcher_.all_run()) return;
+    for (int rank = 0; rank < channel_.size(); ++rank) end(rank);
+}
+
+void Leader::end(int rank) {
+    auto const at = static_cast<std::size_t>(rank);
+    if (ended_[at]) return;
+    ended_[at] = true;
+    to_workers_.send(rank, {.kind = Down::end});
+}
+
+void Leader::spread_stop(comm::StopKind kind, int signal) {
+    if (kind <= report_.stopped) return;
+    if (report_.stopped == comm::StopKind::none) {
+        report_.signal = signal;
+        log::warning("{}: committing what is finished, then leaving; run again to resume",
+                     signal != 0 ? strsignal(signal) : "stop");
+    }
+    report_.stopped = kind;
+    dispatcher_.stop();
+    for (int rank = 0; rank < channel_.size(); ++rank)
+        to_committers_.send(rank, {.kind = Down::stop, .stop = static_cast<std::int32_t>(kind)});
+}
+
+void Leader::housekeeping(bool last) {
+    double const now = now_s();
+    next_housekeeping_s_ = now + kHousekeepingEvery_s;
+    if (now >= next_heartbeat_s_) {
+        next_heartbeat_s_ = now + kHeartbeatEvery_s;
+        if (tasks_.heartbeat) tasks_.heartbeat();
+    }
+    progress_.done = progress_.done_before + dispatcher_.done();
+    progress_.set_aside = dispatcher_.set_aside().size();
+    progress_.seconds = now;
+    progress_.left_s = dispatcher_.left_s(now).value_or(-1);
+    progress_.last = last;
+    if (tasks_.progress) tasks_.progress(progress_);
+}
+
+}  // namespace mpira::schedule
