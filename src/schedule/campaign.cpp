@@ -172,9 +172,11 @@ void run_units(comm::Communicator const& world, store::Job& job, ResultFile& fil
         return make_dispatcher(job, std::move(work), world.size());
     });
 
-    Committer committer(
-        channel, file, signals,
-        {.seconds = options.commit_s, .units = options.commit_units, .bytes = options.commit_bytes});
+    Committer committer(channel, file, signals,
+                        {.seconds = options.commit_s,
+                         .units = options.commit_units,
+                         .bytes = options.commit_bytes,
+                         .one_at_a_time = options.write != WritePath::direct});
     std::optional<Progress> progress;
     std::optional<Leader> leader;
     if (world.is_root()) {
@@ -190,7 +192,7 @@ void run_units(comm::Communicator const& world, store::Job& job, ResultFile& fil
                                      .progress = tell,
                                      .failed = [&] { committer.drop_unit(); }});
     }
-    Worker worker(channel, job, file, committer, leader ? &*leader : nullptr, machine, kAttempts);
+    Worker worker(channel, job, committer, leader ? &*leader : nullptr, machine, kAttempts);
     worker.run();
 
     LeaderReport report;
@@ -231,12 +233,18 @@ CampaignOutcome run_campaign(comm::Communicator const& world, store::Job& job, f
     outcome.units = job.layout().units();
 
     auto owner = create_and_claim(world, job, result, options);
-    auto file = comm::everywhere(
-        world, [&] { return ResultFile::open(result, job.layout(), {.mode = to_store(options.write)}); });
-    refuse_mixed(world, result, machine, options.allow_mixed);
-    check_rows(world, file, options.check);
-    run_units(world, job, file, owner, signals, machine, options, outcome);
-    conclude(world, job, file, outcome);
+    try {
+        auto file = comm::everywhere(
+            world, [&] { return ResultFile::open(result, job.layout(), {.mode = to_store(options.write)}); });
+        refuse_mixed(world, result, machine, options.allow_mixed);
+        check_rows(world, file, options.check);
+        run_units(world, job, file, owner, signals, machine, options, outcome);
+        conclude(world, job, file, outcome);
+    } catch (comm::CollectiveError const&) {
+        // All ranks are leaving and none writes: the next start need not wait for our heartbeat to grow old.
+        if (owner) owner->release();
+        throw;
+    }
     comm::everywhere(world, [&] {
         if (owner) owner->release();
     });

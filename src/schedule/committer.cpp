@@ -51,6 +51,12 @@ void Committer::rethrow_failure() const {
     if (has_failed_) std::rethrow_exception(failure_);
 }
 
+void Committer::mark_running(std::uint64_t unit, store::UnitReport const& report) {
+    std::unique_lock lock(file_mutex_, std::defer_lock);
+    if (cadence_.one_at_a_time) lock.lock();
+    file_.mark_running(unit, report);
+}
+
 void Committer::add(store::UnitRows rows, store::UnitReport report) {
     bool now = false;
     {
@@ -146,6 +152,8 @@ void Committer::commit_all() {
     }
     if (finished.empty() && failed.empty()) return;
     double const start_s = steady_s();
+    std::unique_lock file_lock(file_mutex_, std::defer_lock);
+    if (cadence_.one_at_a_time) file_lock.lock();
     if (!finished.empty()) {
         std::vector<store::FinishedUnit> units;
         units.reserve(finished.size());

@@ -24,12 +24,14 @@ struct CommitCadence {
     std::uint64_t bytes = std::uint64_t{256} << 20;
     /// After a gentle stop the unit at hand may go on this long before it is asked to leave.
     double gentle_s = 10;
+    /// The file is written through HDF5, which takes one thread at a time: marking waits for a commit.
+    bool one_at_a_time = false;
 };
 
 /// A rank's thread that holds finished rows and writes them, and the only one of its process that does. It is
 /// also the rank's ear: for its own signals and for the leader's word that all shall stop.
 ///
-/// Owner of its thread. While the thread runs, nobody else may use the file, but for mark_running().
+/// Owner of its thread. While the thread runs, nobody else may use the file.
 class Committer {
 public:
     Committer(comm::CommView channel, store::ResultFile& file, comm::StopSignals& signals,
@@ -40,6 +42,8 @@ public:
     ~Committer();
 
     // For the main thread.
+    /// Journals that a unit is about to run.
+    void mark_running(std::uint64_t unit, store::UnitReport const& report);
     /// Takes the rows of a unit. Waits while twice the cadence's bytes are in memory.
     void add(store::UnitRows rows, store::UnitReport report);
     void add_failure(std::uint64_t unit, store::UnitReport report, std::string error);
@@ -83,6 +87,7 @@ private:
     Inbox<DownMessage> inbox_;
     Outbox<UpMessage> outbox_;
 
+    std::mutex file_mutex_;  ///< only taken when one_at_a_time
     std::mutex mutex_;
     std::condition_variable room_;
     std::vector<Finished> finished_;

@@ -23,11 +23,10 @@ Patience claim_patience() {
 
 }  // namespace
 
-Worker::Worker(comm::CommView channel, store::Job& job, store::ResultFile& file, Committer& committer,
-               Leader* leader, std::string machine, int attempts)
+Worker::Worker(comm::CommView channel, store::Job& job, Committer& committer, Leader* leader,
+               std::string machine, int attempts)
     : channel_(channel),
       job_(job),
-      file_(file),
       committer_(committer),
       leader_(leader),
       machine_(std::move(machine)),
@@ -84,7 +83,7 @@ void Worker::run_unit(DownMessage const& claim) {
     auto const unit = claim.unit;
     store::UnitReport report{
         .attempt = static_cast<std::uint16_t>(claim.attempt), .seconds = 0, .machine = machine_};
-    file_.mark_running(unit, report);
+    committer_.mark_running(unit, report);
 
     store::UnitRows rows(job_.layout(), unit);
     std::optional<comm::Failure> failure;

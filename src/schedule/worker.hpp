@@ -5,7 +5,6 @@
 
 #include "mpira/comm/communicator.hpp"
 #include "mpira/store/job.hpp"
-#include "mpira/store/result_file.hpp"
 
 #include "schedule/committer.hpp"
 #include "schedule/leader.hpp"
@@ -17,8 +16,8 @@ namespace mpira::schedule {
 class Worker {
 public:
     /// `leader`: this process's, or nullptr on ranks that don't lead.
-    Worker(comm::CommView channel, store::Job& job, store::ResultFile& file, Committer& committer,
-           Leader* leader, std::string machine, int attempts);
+    Worker(comm::CommView channel, store::Job& job, Committer& committer, Leader* leader, std::string machine,
+           int attempts);
 
     /// Until the leader says that all units are run, or a stop is heard; then commits and leaves, and returns
     /// when all ranks have left.
@@ -35,7 +34,6 @@ private:
 
     comm::CommView channel_;
     store::Job& job_;
-    store::ResultFile& file_;
     Committer& committer_;
     Leader* leader_;
     std::string machine_;

@@ -24,7 +24,7 @@ struct CampaignOptions {
     bool overwrite = false;  ///< with fresh: the existing file is renamed to FILE.old
     bool reserve = true;     ///< reserve the file's whole size on disk at the start
     ResumeCheck check = ResumeCheck::sample;
-    WritePath write = WritePath::hdf5;
+    WritePath write = WritePath::direct;
     /// A rank commits its finished rows when the first of these is reached.
     double commit_s = 5;
     std::uint64_t commit_units = 64;
