@@ -67,8 +67,8 @@ void check_settings(ScanSettings const& settings) {
                         "minus infinity)",
                         *settings.pseudocount));
     }
-    if (settings.scan_length < 1) {
-        fail_usage(fmt::format("scan: scan_length {} bp: at least 1 was expected", settings.scan_length));
+    if (settings.scan_length < 0) {
+        fail_usage(fmt::format("scan: scan_length {} bp: 0 or more was expected", settings.scan_length));
     }
 }
 
@@ -247,7 +247,7 @@ void ScanModel::check(std::string_view source) const {
     }
     if (!is_background(background)) refuse("its background is not four positive probabilities of sum 1");
     if (!(p_value > 0 && p_value < 1)) refuse(fmt::format("a p-value of {}", p_value));
-    if (scan_length < 1) refuse(fmt::format("a scan_length of {} bp", scan_length));
+    if (scan_length < 0) refuse(fmt::format("a scan_length of {} bp", scan_length));
 }
 
 }  // namespace mpira::genome

@@ -137,7 +137,7 @@ TEST(ScanModel, Refusals) {
     expect_refusal([&] { make({.p_value = 0}); }, {"p-value 0"});
     expect_refusal([&] { make({.p_value = 1}); }, {"p-value 1"});
     expect_refusal([&] { make({.pseudocount = 0.0}); }, {"pseudocount 0"});
-    expect_refusal([&] { make({.scan_length = 0}); }, {"scan_length 0"});
+    expect_refusal([&] { make({.scan_length = -1}); }, {"scan_length -1"});
     expect_refusal([&] { (void)make_scan_model({}, {}, kUniformBackground, {}); }, {"no motif"});
     std::vector<Motif> const wide{random_motif(3, 65)};
     expect_refusal([&] { (void)make_scan_model(wide, one_feature_each(wide), kUniformBackground, {}); },

@@ -48,7 +48,7 @@ struct ScanSettings {
     /// Sum of pseudocounts a column gets, shared out by the background. Nothing: sqrt(n), n the column's sum.
     std::optional<double> pseudocount{};
     ShortMotifs short_motifs = ShortMotifs::best_word;
-    std::int64_t scan_length = 500;  ///< bp of a window, centred on its region; carried, not used, here
+    std::int64_t scan_length = 500;  ///< bp of a window, centred on its region; 0: the region; not used here
 };
 
 /// Everything that decides the features of a sequence: plain arrays, so that an atlas file can carry them.
@@ -92,9 +92,9 @@ ScanModel make_scan_model(std::span<Motif const> motifs, MotifFeatures const& fe
 std::vector<std::int32_t> log_odds(Motif const& motif, Background const& background,
                                    std::optional<double> pseudocount);
 
-/// The smallest score t of any word with P(S >= t) <= p_value for a random word of the background, from the exact
-/// distribution of the integer scores (dynamic programming over columns); nothing when even the best word is
-/// more frequent.
+/// The smallest score t of any word with P(S >= t) <= p_value for a random word of the background, from the
+/// exact distribution of the integer scores (dynamic programming over columns); nothing when even the best
+/// word is more frequent.
 std::optional<std::int32_t> threshold_for(std::span<std::int32_t const> matrix, Background const& background,
                                           double p_value);
 
