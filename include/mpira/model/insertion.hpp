@@ -36,9 +36,12 @@ struct InsertionOptions {
     bool one_query = true;  ///< the last block finishes the focus token only (about 7 % of 12 blocks)
     bool shared_embedding =
         true;  ///< embedding, LayerNorm and QKV of block 1 once a region, not once a window
-    /// The uninserted control depends on its window only: remembered for each window start (8 bytes x outputs
+    /// The uninserted control depends on its window only: remembered for each window start (4 bytes x outputs
     /// a region), computed when first asked for.
     bool remember_uninserted = true;
+    /// How many consecutive window starts are then predicted together, as a fixed block of starts. 1 computes
+    /// no window that isn't asked for; a GPU wants 32 or so to be busy.
+    std::int64_t uninserted_batch = 1;
     /// What shared_embedding may take: regions x 4 dim x 4 bytes (f32). With less, it is left out and
     /// describe() says so; so this bound, too, belongs to the identity.
     std::int64_t shared_embedding_bytes = std::int64_t{1} << 30;
@@ -50,13 +53,14 @@ struct InsertionOptions {
 /// Predicts insertions into windows of one table, at the focus only.
 ///
 /// Owner, move-only. Holds the table on the device, the shared embeddings and its buffers. Threads: one call
-/// at a time. The same calls give the same bits on the same CPU or GPU model; a prediction's bits depend on
-/// its place in the call (micro-batches are cut from the start), an uninserted one remembered does not.
+/// at a time. The same call gives the same bits on the same CPU or GPU model, whatever was called before; an
+/// insertion's bits may depend on its place in the call (micro-batches are cut from its start), those of an
+/// uninserted control that is remembered do not.
 class InsertionPredictor {
 public:
     /// Refuses a table whose motifs are not the model's, a window that doesn't fit, scales that are not
-    /// positive, features that are not finite (Origin::usage). The model must have an expression or an
-    /// accessibility head.
+    /// positive (Origin::usage), and, when a row is first read, features that are not finite. The model must
+    /// have an expression or an accessibility head. With shared_embedding, all rows are read here.
     InsertionPredictor(Predictor predictor, FeatureTable const& table, InsertionOptions const& options);
     InsertionPredictor(InsertionPredictor&&) noexcept;
     InsertionPredictor& operator=(InsertionPredictor&&) noexcept;
@@ -88,11 +92,11 @@ private:
 
 /// Which numbers a screen gives an element. Decides the columns of the result.
 struct ScreenShape {
-    std::vector<std::string> outputs;  ///< of the expression model: card().names_of_outputs()
-    bool has_accessibility = false;    ///< an accessibility model is given
-    bool uninserted = true;            ///< control: the same windows without an element
-    bool shuffled = true;              ///< control: shuffled elements at the same sites
-    std::vector<std::string> classes;  ///< of sites ("promoter", "distal"); may be empty
+    std::vector<std::string> outputs{};  ///< of the expression model: card().names_of_outputs()
+    bool has_accessibility = false;      ///< an accessibility model is given
+    bool uninserted = true;              ///< control: the same windows without an element
+    bool shuffled = true;                ///< control: shuffled elements at the same sites
+    std::vector<std::string> classes{};  ///< of sites ("promoter", "distal"); may be empty
 };
 
 /// Names of the statistics of one element, in their order:

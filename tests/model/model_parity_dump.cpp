@@ -7,12 +7,12 @@
 #include <string>
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
-#include "mpira/base/philox.hpp"
 #include "mpira/model/get.hpp"
 #include "mpira/model/weights.hpp"
+
+#include "support_torch.hpp"
 
 namespace mpira::model {
 namespace {
@@ -24,26 +24,6 @@ struct Case {
     std::int64_t regions;
 };
 
-at::Tensor uniform(at::IntArrayRef shape, std::uint32_t number, double low, double high) {
-    auto values = at::empty(shape, at::kFloat);
-    Draws draws(7, Stream::tests, number);
-    auto* const data = values.mutable_data_ptr<float>();
-    for (std::int64_t i = 0; i < values.numel(); ++i) {
-        data[i] = static_cast<float>(low + (high - low) * draws.uniform());
-    }
-    return values;
-}
-
-/// Fresh weights have zero biases and unit norms: moved, so that a forgotten one shows.
-void stir(Get& get) {
-    std::uint32_t number = 1000;
-    for (auto& parameter : get.parameters()) {
-        if (parameter.tensor.dim() != 2) {
-            parameter.tensor.add_(uniform(parameter.tensor.sizes(), number++, -0.2, 0.2));
-        }
-    }
-}
-
 TensorView view_of(std::string name, at::Tensor const& tensor) {
     auto const count = static_cast<std::size_t>(tensor.numel());
     return {std::move(name), ScalarType::f32, tensor.sizes().vec(),
@@ -52,24 +32,15 @@ TensorView view_of(std::string name, at::Tensor const& tensor) {
 
 void dump(Case const& entry, std::filesystem::path const& folder) {
     auto const& config = entry.config;
-    Get get(config, 5);
-    stir(get);
-    ModelCard card;
-    card.architecture = config;
-    card.window = entry.regions;
-    card.focus = entry.regions / 2;
-    for (std::int64_t i = 0; i < config.motifs(); ++i) {
-        card.motifs.push_back("motif" + std::to_string(i));
-        card.scales.push_back(1);
-    }
-    std::vector<at::Tensor> keep;
-    write_weights(folder / (entry.name + ".safetensors"), card, views_of(get, keep));
+    auto const weights = folder / (entry.name + ".safetensors");
+    auto const card = tests::write_random_weights(weights, config, entry.regions);
 
     // Read back: the file is part of what is compared.
-    Get const model(Weights(folder / (entry.name + ".safetensors")));
-    auto const x = uniform({entry.batch, entry.regions, config.features}, 1, 0, 1);
-    auto const mask = config.head == HeadKind::masked ? uniform({entry.batch, entry.regions}, 2, 0, 1).lt(0.5)
-                                                      : at::Tensor{};
+    Get const model{Weights(weights)};
+    auto const x = tests::uniform({entry.batch, entry.regions, config.features}, 1, 0, 1);
+    auto const mask = config.head == HeadKind::masked
+                          ? tests::uniform({entry.batch, entry.regions}, 2, 0, 1).lt(0.5)
+                          : at::Tensor{};
     std::vector<std::pair<std::string, at::Tensor>> results{{"x", x}};
     auto const out = model.forward(x, {}, mask);
     results.emplace_back("out", out);
@@ -77,7 +48,7 @@ void dump(Case const& entry, std::filesystem::path const& folder) {
         results.emplace_back("mask", mask.to(at::kFloat));
         results.emplace_back("loss", masked_loss(out, x, mask));
     } else {
-        auto const target = uniform(out.sizes(), 3, 0, 3);
+        auto const target = tests::uniform(out.sizes(), 3, 0, 3);
         results.emplace_back("target", target);
         results.emplace_back("loss", poisson_loss(out, target));
         for (std::int64_t output = 0; output < config.outputs; ++output) {

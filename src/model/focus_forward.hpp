@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "predictor_state.hpp"
+#include "table_rows.hpp"
+
+namespace mpira::model {
+
+/// The network on windows of a table whose focus row is replaced, read at the focus only: what can be left
+/// out or shared without changing the result is (InsertionOptions), the rest is Get::forward.
+///
+/// B: windows of a micro-batch, R: regions a window, N = R + 1 tokens with CLS first, F: features, D: dim.
+/// Call inside in_torch.
+class FocusForward {
+public:
+    FocusForward(Predictor::State const& model, TableRows const& table, InsertionOptions const& options);
+
+    /// `starts` (B), B <= micro_batch or uninserted_batch; `focus_rows` (B, F) f32 -> (B, outputs) f32.
+    [[nodiscard]] at::Tensor run(std::span<std::int64_t const> starts, at::Tensor const& focus_rows);
+    /// The same by Get::forward, all tokens through all blocks.
+    [[nodiscard]] at::Tensor plain(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) const;
+
+    [[nodiscard]] std::int64_t shared_bytes() const noexcept { return shared_bytes_; }
+    [[nodiscard]] bool shares_embedding() const noexcept { return table_tokens_.defined(); }
+
+private:
+    /// Queries, keys and values of a block, (B, tokens, D) each.
+    struct Projections {
+        at::Tensor q, k, v;
+    };
+
+    void share_embedding();
+    [[nodiscard]] at::Tensor windows(std::span<std::int64_t const> starts,
+                                     at::Tensor const& focus_rows) const;  // (B, R, F)
+    [[nodiscard]] Projections gather(std::span<std::int64_t const> starts, at::Tensor const& focus_rows,
+                                     at::Tensor& z);
+    [[nodiscard]] Projections project(std::size_t block, at::Tensor const& z) const;
+    [[nodiscard]] Projections project_focus(std::size_t block, at::Tensor const& z) const;
+    [[nodiscard]] at::Tensor first_norm(std::size_t block, at::Tensor const& z) const;
+    [[nodiscard]] at::Tensor at_focus(at::Tensor const& tokens) const;  // (B, N, ..) -> (B, 1, ..), a view
+    [[nodiscard]] at::Tensor residuals(std::size_t block, at::Tensor const& z, Projections const& p) const;
+
+    Predictor::State const* model_;
+    TableRows const* table_;
+    InsertionOptions options_;
+    std::vector<at::Tensor> qkv_bias_;  // per block, (3 D)
+    std::int64_t shared_bytes_ = 0;
+    // One row a region and, last, one for CLS: the token before block 1 and its q, k, v there. Block 1 sees a
+    // row without its neighbours or its position (there is no positional code), so they hold for any window.
+    at::Tensor table_tokens_;  // (regions + 1, D)
+    at::Tensor table_qkv_;     // (regions + 1, 3 D)
+    at::Tensor z_;             // (B N, D), buffer
+    at::Tensor qkv_;           // (B N, 3 D), buffer
+};
+
+}  // namespace mpira::model

@@ -1,0 +1,73 @@
+#include "mpira/model/predictor.hpp"
+
+#include <ATen/Context.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <fmt/format.h>
+
+#include "predictor_state.hpp"
+
+namespace mpira::model {
+namespace {
+
+at::Device device_of(Compute const& compute) {
+    require(compute.threads >= 1, fmt::format("threads = {}, expected at least 1", compute.threads));
+    if (compute.device < 0) return at::kCPU;
+    int const count = cuda_device_count();
+    require(
+        compute.device < count,
+        fmt::format("CUDA device {} was asked for, {} are visible to this build; use device -1 for the CPU",
+                    compute.device, count));
+    return {at::kCUDA, static_cast<c10::DeviceIndex>(compute.device)};
+}
+
+}  // namespace
+
+Predictor::State::State(Weights const& weights, Compute const& how)
+    : card(weights.card()),
+      compute(how),
+      device(device_of(how)),
+      type(how.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat),
+      get(Get(weights).to(device, type)) {}
+
+Predictor::Predictor(std::filesystem::path const& weights, Compute const& compute) {
+    Weights const file(weights);
+    state_ = in_torch(compute, [&] { return std::make_shared<State const>(file, compute); });
+}
+
+ModelCard const& Predictor::card() const noexcept {
+    return state_->card;
+}
+GetConfig const& Predictor::config() const noexcept {
+    return state_->get.config();
+}
+Compute const& Predictor::compute() const noexcept {
+    return state_->compute;
+}
+
+void Predictor::predict(std::span<float const> features, std::int64_t windows, std::int64_t regions,
+                        std::span<float> out) const {
+    auto const& wide = config();
+    auto const rows = static_cast<std::uint64_t>(windows * regions);
+    ensure(windows >= 1 && regions >= 1 &&
+               features.size() == rows * static_cast<std::uint64_t>(wide.features) &&
+               out.size() == rows * static_cast<std::uint64_t>(wide.outputs),
+           "Predictor::predict: the spans do not have the shapes asked for");
+    in_torch(compute(), [&] {
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): from_blob knows no const; it is only read
+        auto* const data = const_cast<float*>(features.data());
+        auto const x = at::from_blob(data, {windows, regions, wide.features}, at::kFloat);
+        auto const y = state_->get.forward(x.to(state_->device, state_->type));
+        at::from_blob(out.data(), {windows, regions, wide.outputs}, at::kFloat).copy_(y);
+    });
+}
+
+int cuda_device_count() {
+    return at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
+}
+
+void release_cached_device_memory() {
+    if (cuda_device_count() > 0) at::getDeviceAllocator(at::kCUDA)->emptyCache();
+}
+
+}  // namespace mpira::model

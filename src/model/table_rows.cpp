@@ -1,0 +1,93 @@
+#include "table_rows.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+
+namespace mpira::model {
+namespace {
+
+constexpr std::int64_t kUploadRows = 1 << 16;
+
+void require_shapes(FeatureTable const& table) {
+    auto const regions = static_cast<std::uint64_t>(table.regions);
+    auto const motifs = static_cast<std::uint64_t>(table.motifs);
+    ensure(table.regions >= 1 && table.motifs >= 1 && table.features.size() == regions * motifs &&
+               (table.scales.empty() || table.scales.size() == motifs) &&
+               (table.accessibility.empty() || table.accessibility.size() == regions),
+           "the spans of a FeatureTable do not have its shape");
+    for (std::size_t m = 0; m < table.scales.size(); ++m) {
+        require(std::isfinite(table.scales[m]) && table.scales[m] > 0,
+                fmt::format("the scale of motif {} is {}, expected a positive number", m, table.scales[m]));
+    }
+}
+
+}  // namespace
+
+at::Tensor index_tensor(std::span<std::int64_t const> values, at::Device device) {
+    auto host = at::empty({static_cast<std::int64_t>(values.size())}, at::kLong);
+    std::copy(values.begin(), values.end(), host.mutable_data_ptr<std::int64_t>());
+    return host.to(device);
+}
+
+TableRows::TableRows(FeatureTable const& table, bool hide_accessibility, at::Device device)
+    : table_(table), hide_accessibility_(hide_accessibility), device_(device) {
+    require_shapes(table_);
+    if (device_.is_cpu()) return;
+    resident_ = at::empty({table_.regions, table_.motifs + 1}, at::TensorOptions(at::kFloat).device(device_));
+    for (std::int64_t first = 0; first < table_.regions; first += kUploadRows) {
+        std::vector<std::int64_t> block(
+            static_cast<std::size_t>(std::min(kUploadRows, table_.regions - first)));
+        std::iota(block.begin(), block.end(), first);
+        resident_.narrow(0, first, static_cast<std::int64_t>(block.size())).copy_(make(block));
+    }
+}
+
+at::Tensor TableRows::rows(std::span<std::int64_t const> regions) const {
+    if (!resident_.defined()) return make(regions);
+    return at::index_select(resident_, 0, index_tensor(regions, device_));
+}
+
+at::Tensor TableRows::make(std::span<std::int64_t const> regions) const {
+    auto const width = table_.motifs + 1;
+    auto made = at::empty({static_cast<std::int64_t>(regions.size()), width}, at::kFloat);
+    auto* row = made.mutable_data_ptr<float>();
+    for (auto const region : regions) {
+        fill(region, row);
+        row += width;
+    }
+    return made;
+}
+
+void TableRows::fill(std::int64_t region, float* row) const {
+    auto const motifs = static_cast<std::size_t>(table_.motifs);
+    auto const raw = table_.features.subspan(static_cast<std::size_t>(region) * motifs, motifs);
+    float check = 0;  // becomes NaN with the first value that is not finite
+    for (std::size_t m = 0; m < motifs; ++m) {
+        auto const value = table_.scales.empty() ? raw[m] : raw[m] / table_.scales[m];
+        check += value * 0.0F;
+        row[m] = std::min(value, 1.0F);
+    }
+    auto const open = hide_accessibility_ || table_.accessibility.empty()
+                          ? 1.0F
+                          : table_.accessibility[static_cast<std::size_t>(region)];
+    check += open * 0.0F;
+    row[motifs] = std::min(open, 1.0F);
+    if (!std::isnan(check)) return;
+    for (std::size_t m = 0; m < motifs; ++m) {
+        require(std::isfinite(row[m]) && std::isfinite(raw[m]),
+                fmt::format("the atlas holds {} for motif {} of region {}, expected a finite number", raw[m],
+                            m, region));
+    }
+    fail_usage(fmt::format("the accessibility of region {} is {}, expected a finite number", region, open));
+}
+
+}  // namespace mpira::model
