@@ -56,7 +56,7 @@ public:
             say("ok", name, text);
         } catch (comm::CollectiveError const& error) {
             all_well_ = false;
-            say("FAIL", name, fmt::format("{}\n      {:<12} {}", error.what(), "", advice));
+            say("FAIL", name, fmt::format("{}\n{:18} {}", error.what(), "", advice));
         }
     }
 
@@ -73,16 +73,15 @@ public:
         auto const node = world_.on_this_node();
         auto const mine = static_cast<std::int64_t>(cores_of_this_process());
         auto const machine = static_cast<std::int64_t>(std::thread::hardware_concurrency());
-        check("cores",
-              "More ranks than cores slow each other down. Fewer ranks on a node, or (binding) "
-              "--bind-to core, srun --cpus-per-task=1.",
-              [&] {
-                  if (node.size() > machine)
-                      fail_usage(fmt::format("{} ranks share the {} cores of {}", node.size(), machine,
-                                             comm::host_name()));
-                  return fmt::format("{} ranks on a node of {} cores, each may use {}", node.size(), machine,
-                                     mine);
-              });
+        auto const text =
+            fmt::format("{} ranks on a node of {} cores, each may use {}", node.size(), machine, mine);
+        if (world_.all_agree(node.size() <= machine))
+            say("ok", "cores", text);
+        else
+            say("warn", "cores",
+                text + fmt::format(
+                           "\n{:18} {}", "",
+                           "More ranks than cores slow each other down: fewer ranks on a node, one a core."));
     }
 
     void devices() {

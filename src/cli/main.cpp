@@ -32,8 +32,12 @@ int main(int argc, char** argv) {
     return mpira::comm::run_main(argc, argv, [&] {
         auto const world = mpira::comm::Communicator::world();
         switch (line.command) {
+            case Command::run:
+                return cli::run_job(line, world);  // a job of jobs/table.cpp, as a campaign
             case Command::plan:
                 return cli::plan(line, world);  // what a campaign will cost, from a few units
+            case Command::doctor:
+                return cli::doctor(line, world);  // can this place run us?
             default:
                 return 2;
         }

@@ -225,7 +225,7 @@ def the_doctor(folder):
     result = mpira("doctor", "--output", scratch, ranks=2)
     assert result.returncode == 0, result
     for name in ("ranks", "cores", "devices", "all-reduce", "write", "read back", "locking"):
-        assert re.search(rf"^ok +{name} ", result.stdout, re.M), result
+        assert re.search(rf"^(ok|warn) +{name} ", result.stdout, re.M), result
     assert not scratch.exists()
     scratch.write_text("mine")
     assert mpira("doctor", "--output", scratch).returncode == 2
