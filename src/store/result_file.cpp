@@ -182,6 +182,19 @@ struct ResultFile::State {
         writer->write(done_array(map), first, count, bytes);
     }
 
+    /// Sets obs/done where the journal says done and a power cut kept the flag from the disk. Never clears:
+    /// the unit may have just been committed by another process.
+    void repair_done() {
+        std::vector<std::byte> done(map.layout.rows);
+        read_all(reading.get(), done, map.done_offset, file);
+        for (std::uint64_t unit = 0; unit < states.size(); ++unit) {
+            if (states[unit] != UnitState::done) continue;
+            auto const flags =
+                std::span(done).subspan(map.layout.first_row(unit), map.layout.row_count(unit));
+            if (std::find(flags.begin(), flags.end(), std::byte{0}) != flags.end()) write_done(unit, 1, true);
+        }
+    }
+
     /// Rows of adjacent units, one write an array where they are small.
     void write_rows(std::span<FinishedUnit const* const> run) {
         std::vector<std::byte> merged;
@@ -231,6 +244,7 @@ ResultFile ResultFile::open(std::filesystem::path const& file, ResultLayout cons
     state->writer = options.mode == WriteMode::direct ? make_direct_writer(file, state->map, *state->io)
                                                       : make_mpiio_writer(file, state->map);
     state->read_states();
+    state->repair_done();
     return ResultFile(std::move(state));
 }
 
@@ -351,12 +365,12 @@ std::vector<std::uint64_t> ResultFile::check_rows(CheckRows how, std::uint64_t p
     }
     std::sort(bad.begin(), bad.end());
     if (bad.empty()) return bad;
-    state.write_durably("reopened units", [&] {
+    state.write_durably("obs/done", [&] {
+        for (std::uint64_t const unit : bad) state.write_done(unit, 1, false);
+    });
+    state.write_durably("journal rows", [&] {
         std::vector<std::byte> const open(kJournalRowBytes);
-        for (std::uint64_t const unit : bad) {
-            state.writer->write(journal_array(state.map), unit, 1, open);
-            state.write_done(unit, 1, false);
-        }
+        for (std::uint64_t const unit : bad) state.writer->write(journal_array(state.map), unit, 1, open);
     });
     for (std::uint64_t const unit : bad) state.states[unit] = UnitState::open;
     return bad;
