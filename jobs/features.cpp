@@ -378,90 +378,75 @@ void Features::finish(store::FinishedRows& rows) {
               std::ranges::count_if(unknown, [](std::int32_t bases) { return bases > 0; }));
 }
 
-std::vector<SettingSpec> schema() {
-    using enum SettingKind;
-    using Texts = std::vector<std::string>;
-    std::string const none;
+/// A path. Files count by their content (see make_layout), so moving one doesn't make another campaign.
+SettingSpec file(std::string key, SettingValue fallback, std::string summary) {
+    return {std::move(key), SettingKind::text, std::move(fallback), std::move(summary), Affects::run};
+}
+SettingSpec word(std::string key, std::string fallback, std::string summary,
+                 std::vector<std::string> choices = {}) {
+    return {std::move(key),     SettingKind::text, std::move(fallback),
+            std::move(summary), Affects::result,   std::move(choices)};
+}
+SettingSpec count(std::string key, std::int64_t fallback, std::string summary, double least) {
     return {
-        {"genome.fasta", text, {}, "The genome, FASTA: plain, or compressed with bgzip.", Affects::run},
-        {"genome.assembly",
-         text,
-         {},
+        std::move(key), SettingKind::integer, fallback, std::move(summary), Affects::result, {}, least, 1e6};
+}
+
+std::vector<SettingSpec> schema() {
+    std::string const none;
+    SettingValue const required;
+    return {
+        file("genome.fasta", required, "The genome, FASTA: plain, or compressed with bgzip."),
+        {"genome.assembly", SettingKind::text, required,
          "Its name (dm3, hg38). Models and atlases of different assemblies are never mixed."},
-        {"genome.chrom_sizes", text, none,
-         "Names and lengths of chromosomes, in the order regions are sorted by; empty: as in the FASTA.",
-         Affects::run},
-        {"regions.bed",
-         text,
-         {},
-         "The regions: BED3 to BED6 or narrowPeak. Sorted by us; exact duplicates are merged, overlaps kept.",
-         Affects::run},
-        {"regions.promoters", text, none,
-         "BED of promoters or transcription start sites: a region that overlaps one is marked a promoter. "
-         "Empty: "
-         "not marked.",
-         Affects::run},
-        {"motifs.jaspar", text, none, "Motifs: a JASPAR release (SQLite). Either this or motifs.meme.",
-         Affects::run},
-        {"motifs.meme", text, none, "Motifs: a MEME text file.", Affects::run},
-        {"motifs.collection", text, std::string("CORE"), "Collection of the JASPAR release.", Affects::run},
-        {"motifs.tax_group", text, none,
-         "Taxonomic group of the JASPAR release (insects, vertebrates); empty: all.", Affects::run},
-        {"motifs.clusters", text, none,
-         "TSV of motif id and feature: motifs of one cluster count as one feature. Empty: a feature each "
-         "motif.",
-         Affects::run},
-        {"scan.length_bp",
-         integer,
-         std::int64_t{500},
-         "Bases scanned for each region, around its centre. Fixed, so that the length of regions doesn't "
-         "leak into "
-         "the features; 0: the region itself.",
-         Affects::result,
-         {},
-         0,
-         1e6},
+        file("genome.chrom_sizes", none,
+             "Names and lengths of chromosomes, in the order regions are sorted by; empty: as in the FASTA."),
+        file("regions.bed", required,
+             "The regions: BED3 to BED6 or narrowPeak. Sorted; exact duplicates are merged, overlaps kept."),
+        file(
+            "regions.promoters", none,
+            "BED of promoters or transcription start sites: a region that overlaps one is marked a promoter. "
+            "Empty: none is marked."),
+        file("motifs.jaspar", none, "Motifs: a JASPAR release (SQLite). Either this or motifs.meme."),
+        file("motifs.meme", none, "Motifs: a MEME text file."),
+        word("motifs.collection", "CORE", "Collection of the JASPAR release."),
+        word("motifs.tax_group", none,
+             "Taxonomic group of the JASPAR release (insects, vertebrates); empty: all."),
+        file("motifs.clusters", none,
+             "TSV of motif id and feature: motifs of one cluster count as one feature. Empty: one feature "
+             "each."),
+        count(
+            "scan.length_bp", 500,
+            "Bases scanned for each region, around its centre. Fixed, so that the length of regions doesn't "
+            "leak into the features; 0: the region itself.",
+            0),
         {"scan.p_value",
-         number,
+         SettingKind::number,
          1e-4,
          "A word hits when a random word scores as high with at most this probability.",
          Affects::result,
          {},
          1e-12,
          0.5},
-        {"scan.pseudocount", text, std::string("sqrt"),
-         "Pseudocounts a motif column gets: a number, or sqrt for the square root of the column's sum."},
-        {"scan.background", text, std::string("sequence"),
-         "Base composition words are compared with: sequence (of the genome, both strands), uniform, or four "
-         "numbers "
-         "\"A,C,G,T\"."},
-        {"scan.short_motifs",
-         text,
-         std::string("best_word"),
-         "Motifs too short to reach the p-value: count their best word, or drop their hits.",
-         Affects::result,
-         {"best_word", "drop"}},
-        {"accessibility.beds", texts, Texts{},
-         "Peak files, one a cell type, as \"name=path.bed\": 1 where a region overlaps a peak.",
+        word("scan.pseudocount", "sqrt",
+             "Pseudocounts a motif column gets: a number, or sqrt for the square root of the column's sum."),
+        word(
+            "scan.background", "sequence",
+            "Base composition that words are compared with: sequence (of the genome, both strands), uniform, "
+            "or four numbers \"A,C,G,T\"."),
+        word("scan.short_motifs", "best_word",
+             "Motifs too short to reach the p-value: count their best word, or drop their hits.",
+             {"best_word", "drop"}),
+        {"accessibility.beds", SettingKind::texts, std::vector<std::string>(),
+         "Peak files, one a cell type, as \"name=path.bed\": 1 where a region overlaps a peak, else 0.",
          Affects::run},
-        {"accessibility.table", text, none,
-         "Instead of peak files: a TSV with a header, a line a region, a column a cell type.", Affects::run},
-        {"scales",
-         text,
-         std::string("all_regions"),
-         "What features are divided by before a model sees them: their maximum over all regions, or, in "
-         "addition, "
-         "over the accessible regions of each cell type.",
-         Affects::result,
-         {"all_regions", "cell_type"}},
-        {"unit.regions",
-         integer,
-         std::int64_t{256},
-         "Regions in a unit of work.",
-         Affects::result,
-         {},
-         1,
-         1e6},
+        file("accessibility.table", none,
+             "Instead of peak files: a TSV with a header, a line a region, a column a cell type."),
+        word("scales", "all_regions",
+             "What features are divided by before a model sees them: their maximum over all regions, or, in "
+             "addition, over the accessible regions of each cell type.",
+             {"all_regions", "cell_type"}),
+        count("unit.regions", 1024, "Regions in a unit of work.", 1),
     };
 }
 
