@@ -64,6 +64,13 @@ void dump(Case const& entry, std::filesystem::path const& folder) {
     write_safetensors(folder / (entry.name + ".io.safetensors"), views, {{"case", entry.name}});
 }
 
+/// Reads a file that Python wrote and writes it again.
+int copy(std::filesystem::path const& from, std::filesystem::path const& to) {
+    SafetensorsFile const file(from);
+    write_safetensors(to, file.tensors(), file.metadata());
+    return 0;
+}
+
 int run(std::filesystem::path const& folder) {
     at::set_num_threads(2);
     c10::AutoGradMode const without_grad(false);
@@ -90,7 +97,8 @@ int run(std::filesystem::path const& folder) {
 int main(int argc, char** argv) {
     try {
         if (argc == 2) return mpira::model::run(argv[1]);
-        std::fputs("usage: model_parity_dump FOLDER\n", stderr);
+        if (argc == 3) return mpira::model::copy(argv[1], argv[2]);
+        std::fputs("usage: model_parity_dump FOLDER | FROM.safetensors TO.safetensors\n", stderr);
     } catch (std::exception const& error) {
         std::fputs(error.what(), stderr);
     }

@@ -47,9 +47,32 @@ def check(name, weights_file, io_file):
         assert gradients[0][..., -1].abs().max() == 0 and io["gradient.0"][..., -1].abs().max() == 0
 
 
+def check_copy(program, folder):
+    """Every type, through Python's safetensors, our reader, our writer, and back."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    types = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
+    types += [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+    tensors = {str(t): (torch.arange(6).reshape(2, 3) % 4).to(t) for t in types}
+    tensors |= {"empty": torch.zeros(0, 4), "scalar": torch.tensor(2.5), "caf\u00e9 \"quoted\"": torch.ones(1)}
+    metadata = {"format": "pt", "note": "line\nand \u00e9"}
+    there, back = os.path.join(folder, "python"), os.path.join(folder, "copied")
+    save_file(tensors, there, metadata)
+    subprocess.run([program, there, back], check=True)
+    with safe_open(back, "pt") as file:
+        assert file.metadata() == metadata
+        assert set(file.keys()) == set(tensors)
+        for name, tensor in tensors.items():
+            read = file.get_tensor(name)
+            assert read.dtype == tensor.dtype and torch.equal(read, tensor), name
+    print(f"{len(tensors)} tensors of {len(types)} types went through both libraries")
+
+
 def main():
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory() as folder:
+        check_copy(sys.argv[1], folder)
         subprocess.run([sys.argv[1], folder], check=True)
         cases = sorted(glob.glob(os.path.join(folder, "*.io.safetensors")))
         assert len(cases) == 5, cases
