@@ -1,5 +1,5 @@
 """The scanner beside MOODS-python on real sequence: given the same log-odds matrices and thresholds, the same hits
-(positions exactly, scores to 1e-6 bits). Also prints how far our p-value thresholds are from MOODS's own."""
+(positions exactly, scores to 1e-6 bits). Thresholds beside NumPy's exact ones and MOODS's own."""
 
 import json
 import os
@@ -72,22 +72,42 @@ def check_best(model, sequence):
     print(f"best scores of {len(ours)} motifs equal NumPy's")
 
 
-def report_thresholds(model):
-    background = np.array(model["background"])
-    differences = {True: [], False: []}
+def score_distribution(matrix, background):
+    """(lowest score, probability of lowest + k) of a random word, exact integer scores."""
+    distribution, lowest = np.ones(1), 0
+    for column in matrix:
+        longer = np.zeros(len(distribution) + column.max() - column.min())
+        for score, p in zip(column, background):
+            at = score - column.min()
+            longer[at : at + len(distribution)] += p * distribution
+        distribution, lowest = longer, lowest + column.min()
+    return lowest, distribution
+
+
+def check_thresholds(model):
+    """Ours equal NumPy's from the exact distribution; printed: how far MOODS's (scores in 2,000 steps) are off.
+
+    MOODS returns a number between scores that words have, so it is first raised to the next such score.
+    """
+    differences, unreachable = [], 0
     for motif in model["motifs"]:
-        matrix = np.array(motif["matrix"], dtype=float).reshape(-1, 4)
-        best_word = matrix == matrix.max(axis=1, keepdims=True)
-        reachable = (best_word * background).sum(axis=1).prod() <= model["p_value"]
+        matrix = np.array(motif["matrix"]).reshape(-1, 4)
+        lowest, distribution = score_distribution(matrix, model["background"])
+        possible = np.flatnonzero(distribution)
+        rare = possible[np.cumsum(distribution[::-1])[::-1][possible] <= model["p_value"]]
+        unreachable += len(rare) == 0
+        expected = lowest + (rare[0] if len(rare) else possible[-1])  # else: the best word
+        assert motif["threshold"] == expected, f"{motif['id']}: {motif['threshold']}, NumPy {expected}"
         theirs = MOODS.tools.threshold_from_p((matrix.T / 1000).tolist(), model["background"], model["p_value"])
-        differences[reachable].append(motif["threshold"] / 1000 - theirs)
-    for reachable, values in differences.items():
-        d = np.array(values)
-        which = "that reach p" if reachable else "whose best word is too frequent (ours: the best word)"
-        print(
-            f"threshold minus MOODS.tools.threshold_from_p, bits, {len(d)} motifs {which}: "
-            f"mean {d.mean():+.4f}, min {d.min():+.4f}, max {d.max():+.4f}"
-        )
+        above = possible[(lowest + possible) / 1000 >= theirs - 1e-9]
+        if len(rare) and len(above):
+            differences.append((motif["threshold"] - lowest - above[0]) / 1000)
+    d = np.array(differences)
+    print(
+        f"thresholds of {len(model['motifs'])} motifs equal NumPy's, {unreachable} by the best-word rule; minus "
+        f"MOODS.tools.threshold_from_p, bits, {len(d)} motifs: equal in {(d == 0).sum()}, "
+        f"mean {d.mean():+.4f}, min {d.min():+.4f}, max {d.max():+.4f}"
+    )
 
 
 if __name__ == "__main__":
@@ -101,4 +121,4 @@ if __name__ == "__main__":
         assert len(MODEL["motifs"]) == 286
         check_hits(MODEL, SEQUENCE)
         check_best(MODEL, SEQUENCE)
-        report_thresholds(MODEL)
+        check_thresholds(MODEL)

@@ -2,14 +2,16 @@
 //   scan_probe model FASTA JASPAR                            the scan model of the default data, JSON
 //   scan_probe hits FASTA JASPAR CHROM START END KERNEL      hits as TSV: motif, position, strand, score
 //   scan_probe best FASTA JASPAR CHROM START END             best score of each motif, a line each
+//   scan_probe tiles FASTA JASPAR CHROM START END LENGTH STEP  CPU seconds of one hits() pass and of the
+//   features of
+//                                                            all tiles, and their number
 //   scan_probe time FASTA JASPAR CHROM START END KERNEL      for each line on stdin: CPU seconds of hits()
 //   and of
 //                                                            features(), and the number of hits
-#include <array>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -71,8 +73,30 @@ void time_scans(Scanner const& scanner, std::string const& sequence) {
     }
 }
 
+void time_tiles(Scanner const& scanner, std::string const& sequence, std::int64_t length, std::int64_t step) {
+    require(length > 0 && step > 0, "scan_probe: LENGTH and STEP are positive");
+    std::vector<Region> tiles;
+    for (std::int64_t start = 0; start + length <= static_cast<std::int64_t>(sequence.size());
+         start += step) {
+        tiles.push_back({0, start, start + length});
+    }
+    double const start = cpu_seconds();
+    std::size_t const hits = scanner.hits(sequence).size();
+    double const listed = cpu_seconds();
+    constexpr std::size_t kUnit = 4096;  // tiles a call, as a job's units would
+    std::vector<float> features(kUnit * scanner.feature_count());
+    for (std::size_t first = 0; first < tiles.size(); first += kUnit) {
+        auto const unit = std::span(tiles).subspan(first, std::min(kUnit, tiles.size() - first));
+        scanner.features_of_windows(sequence, 0, unit,
+                                    std::span(features).first(unit.size() * scanner.feature_count()));
+    }
+    double const summed = cpu_seconds();
+    std::cout << fmt::format("{:.3f}\t{:.3f}\t{}\t{}\n", listed - start, summed - listed, tiles.size(), hits);
+}
+
 void run(std::span<std::string const> args) {
-    require(args.size() >= 3, "scan_probe model|hits|best|time FASTA JASPAR [CHROM START END [KERNEL]]");
+    require(args.size() >= 3,
+            "scan_probe model|hits|best|tiles|time FASTA JASPAR [CHROM START END [KERNEL]]");
     Fasta fasta(args[1]);
     auto const motifs = read_jaspar_sqlite(args[2], "CORE", "insects");
     auto const model = make_scan_model(motifs, one_feature_each(motifs), background_of(fasta), {});
@@ -83,6 +107,12 @@ void run(std::span<std::string const> args) {
     require(args.size() >= 6, "scan_probe: CHROM START END are missing");
     auto const sequence =
         fasta.fetch(args[3], text::to_integer(args[4]).value_or(-1), text::to_integer(args[5]).value_or(-1));
+    if (args[0] == "tiles") {
+        require(args.size() == 8, "scan_probe tiles: LENGTH and STEP are missing");
+        time_tiles(Scanner(model), sequence, text::to_integer(args[6]).value_or(0),
+                   text::to_integer(args[7]).value_or(0));
+        return;
+    }
     Scanner const scanner(model, kernel_named(args.size() > 6 ? args[6] : "automatic"));
     if (args[0] == "hits") {
         for (auto const& hit : scanner.hits(sequence)) {
