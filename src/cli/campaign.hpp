@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "mpira/base/settings.hpp"
 #include "mpira/cli/command_line.hpp"
@@ -17,6 +18,9 @@ struct PreparedJob {
     comm::Device device;
     std::unique_ptr<store::Job> job;
 };
+
+/// Rank 0 reads the file, all get its text, or all throw alike. [collective]
+std::string read_on_root(std::filesystem::path const& file, comm::Communicator const& world);
 
 /// Reads the settings (rank 0 reads the file, the others get its text), chooses devices and opens the job's
 /// inputs. What is wrong on any rank is an error on all. [collective]

@@ -24,8 +24,7 @@ void add_settings_options(CLI::App& app, CommandLine& line) {
         ->type_name("KEY=VALUE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_option("--output", line.output, "Result file (.h5ad), over the setting 'output'")
-        ->type_name("FILE");
+    app.add_option("--output", line.output, "Result file, over the setting 'output'")->type_name("FILE");
 }
 
 void add_campaign_options(CLI::App& app, CommandLine& line) {
@@ -61,6 +60,16 @@ public:
             job.group("Jobs");
             add_campaign_options(job, line);
         }
+
+        auto& train =
+            add(line, Command::train, "train", "a GET, data-parallel, from an atlas to weights",
+                "mpirun -n 4 mpira train --config config/quickstart/train.toml --set holdout.fold=5 "
+                "--output fold5.safetensors");
+        train.group("Jobs");
+        add_settings_options(train, line);
+        train.add_flag("--fresh", line.fresh,
+                       "Start over instead of resuming (finished weights need --overwrite)");
+        train.add_flag("--overwrite", line.overwrite, "With --fresh: rename finished weights to FILE.old");
 
         auto& status = add(line, Command::status, "status", "how far a campaign is, also while it runs",
                            "mpira status screen.h5ad");
@@ -203,8 +212,11 @@ Parsed parse_command_line(int argc, char const* const* argv) {
     } catch (CLI::ParseError const& error) {
         return {std::nullopt, explain(error, app, argc, argv) + "\n", 2};
     }
-    if (line.overwrite && !line.fresh && line.command == Command::run)
-        return {std::nullopt, fmt::format("mpira {}: --overwrite goes with --fresh\n", line.job), 2};
+    bool const is_run = line.command == Command::run || line.command == Command::train;
+    if (line.overwrite && !line.fresh && is_run) {
+        auto const name = line.command == Command::train ? "train" : line.job;
+        return {std::nullopt, fmt::format("mpira {}: --overwrite goes with --fresh\n", name), 2};
+    }
     return {std::move(line), {}, 0};
 }
 

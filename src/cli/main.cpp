@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
         switch (line.command) {
             case Command::run:
                 return cli::run_job(line, world);  // a job of jobs/table.cpp, as a campaign
+            case Command::train:
+                return cli::train(line, world);  // a GET, data-parallel over all ranks
             case Command::plan:
                 return cli::plan(line, world);  // what a campaign will cost, from a few units
             case Command::doctor:

@@ -8,9 +8,7 @@
 #include "cli/campaign.hpp"
 
 namespace mpira::cli {
-namespace {
 
-/// Rank 0 reads the file, all get its text, or all throw alike.
 std::string read_on_root(std::filesystem::path const& file, comm::Communicator const& world) {
     std::string answer;  // "t" and the text, or "e" and the error
     if (world.is_root()) {
@@ -24,8 +22,6 @@ std::string read_on_root(std::filesystem::path const& file, comm::Communicator c
     comm::everywhere(world, [&] { require(answer.front() == 't', answer.substr(1)); });
     return answer.substr(1);
 }
-
-}  // namespace
 
 PreparedJob prepare_job(CommandLine const& line, comm::Communicator const& world) {
     auto const& entry = jobs::find_job(line.job);  // the same verdict on every rank: all have the same argv

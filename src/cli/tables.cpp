@@ -10,6 +10,7 @@
 #include "mpira/cli/commands.hpp"
 #include "mpira/cli/read_settings.hpp"
 #include "mpira/jobs/table.hpp"
+#include "mpira/train/schema.hpp"
 
 namespace mpira::cli {
 namespace {
@@ -53,6 +54,11 @@ int list_jobs(CommandLine const& /*line*/) {
 }
 
 int print_config(CommandLine const& line) {
+    if (line.job == "train") {  // no job of units: in a table of its own
+        fmt::print("{}", commented_toml(train::train_schema(),
+                                        "mpira train: a GET, data-parallel, from an atlas to weights"));
+        return 0;
+    }
     auto const& entry = jobs::find_job(line.job);
     fmt::print("{}", commented_toml(with_campaign_schema(entry.schema()),
                                     fmt::format("mpira {}: {}", entry.name, entry.summary)));

@@ -207,24 +207,26 @@ std::string predictions_text(Settings const& settings, Inputs const& inputs,
 }
 
 // Whether the run that this output stands for was finished before. Refuses an output that is something else.
-bool is_finished(Files const& files, nlohmann::json const& identity, bool overwrite) {
+bool is_finished(Files const& files, nlohmann::json const& identity, RunOptions const& options) {
     if (!fs::exists(files.weights)) return false;
-    if (overwrite) {
+    auto const name = files.weights.string();
+    if (options.fresh) {
+        require(options.overwrite,
+                fmt::format("{} exists; --fresh --overwrite renames it to {}.old", name, name));
         auto old = files.weights;
         old += ".old";
         fs::rename(files.weights, old);
         return false;
     }
-    auto const name = files.weights.string();
     model::Weights const weights(files.weights);
     auto const& training = weights.card().training;
-    auto const mine =
-        training.is_object() && training.contains("identity") ? training.at("identity") : nlohmann::json();
+    auto const stored = training.is_object() ? training.value("identity", nlohmann::json::object())
+                                             : nlohmann::json::object();
     for (auto const& [key, value] : identity.items()) {
-        bool const same = mine.is_object() && mine.contains(key) && mine.at(key) == value;
-        require(same, fmt::format("{} holds weights of another run ({} differs); name another --output, or "
-                                  "rename it to .old with --overwrite",
-                                  name, key));
+        require(stored.contains(key) && stored.at(key) == value,
+                fmt::format("{} holds the weights of another run ({} differs); name another --output, or "
+                            "rename it to .old with --fresh --overwrite",
+                            name, key));
     }
     return true;
 }
@@ -325,7 +327,7 @@ int run_train(comm::CommView comm, Settings const& settings, RunOptions const& o
     bool const finished = comm::everywhere(comm, [&] {
         if (!comm.is_root()) return false;
         prepare_output(files, options);
-        return is_finished(files, inputs.identity, options.overwrite);
+        return is_finished(files, inputs.identity, options);
     });
     if (comm.bcast_value(finished)) {
         if (comm.is_root()) log::info("{} is finished already; nothing to do", files.weights.string());

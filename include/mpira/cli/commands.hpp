@@ -18,6 +18,7 @@ int simulate(CommandLine const& line);
 
 // On all ranks. [collective]
 int run_job(CommandLine const& line, comm::Communicator const& world);
+int train(CommandLine const& line, comm::Communicator const& world);
 int plan(CommandLine const& line, comm::Communicator const& world);
 int doctor(CommandLine const& line, comm::Communicator const& world);
 

@@ -12,8 +12,8 @@ namespace mpira::train {
 /// What `mpira train` is told besides its settings.
 struct RunOptions {
     std::filesystem::path output;  ///< the weights, .safetensors
-    bool fresh = false;            ///< an unfinished run's checkpoint is thrown away
-    bool overwrite = false;        ///< finished weights are renamed to .old
+    bool fresh = false;            ///< start over: an unfinished run's checkpoint is thrown away
+    bool overwrite = false;        ///< with fresh: finished weights are renamed to .old
     int device = -1;               ///< CUDA ordinal of this rank, -1: CPU
     std::function<bool()> stop_requested;
 };
@@ -24,7 +24,7 @@ struct RunOptions {
 /// Beside W.safetensors (weights and model card, written last): W.metrics.jsonl, a line an epoch;
 /// W.heldout.tsv, predictions and targets of every held-out region; W.checkpoint.safetensors while it is
 /// unfinished. Finished weights of the same settings and inputs are left as they are (0); others are refused
-/// unless `overwrite`.
+/// unless `fresh` and `overwrite`.
 int run_train(comm::CommView comm, Settings const& settings, RunOptions const& options);
 
 }  // namespace mpira::train

@@ -1,17 +1,13 @@
 #pragma once
 
-#include <vector>
-
 #include "mpira/base/settings.hpp"
 #include "mpira/genome/windows.hpp"
 #include "mpira/model/get_config.hpp"
 #include "mpira/train/holdout.hpp"
+#include "mpira/train/schema.hpp"
 #include "mpira/train/trainer.hpp"
 
 namespace mpira::train {
-
-/// What a user may set for `mpira train`; `mpira config train` prints it.
-[[nodiscard]] std::vector<SettingSpec> train_schema();
 
 /// The settings as the parts take them. Usage errors name the key.
 [[nodiscard]] Recipe recipe_of(Settings const& settings);
