@@ -187,13 +187,14 @@ std::string predictions_text(Settings const& settings, Inputs const& inputs,
     auto const regions = inputs.atlas.regions();
     std::vector<std::string> names{"accessibility"};
     if (settings.text("target.kind") == "expression") names = settings.texts("target.expression");
+    auto const region_names = inputs.atlas.region_names();
     std::string text = "region\tchrom\tstart\tend";
     for (auto const& name : names) text += fmt::format("\ttarget_{0}\tpredicted_{0}", name);
     text += '\n';
     for (auto const& run : inputs.test_runs) {
         for (auto place = run.first; place < run.end; ++place) {
             auto const row = table.rows[place];
-            text += fmt::format("{}\t{}\t{}\t{}", inputs.atlas.region_name(row),
+            text += fmt::format("{}\t{}\t{}\t{}", region_names[row],
                                 regions.chrom_names[static_cast<std::size_t>(regions.chrom[row])],
                                 regions.start[row], regions.end[row]);
             for (std::uint64_t output = 0; output < table.outputs; ++output) {
