@@ -35,7 +35,7 @@ endfunction()
 # Environment of every process under MPI in tests. Not flags: MPICH's mpiexec knows neither --oversubscribe nor --bind-to.
 set(MPIRA_MPI_ENVIRONMENT "OMP_NUM_THREADS=1" "OMPI_MCA_rmaps_base_oversubscribe=1"
   "OMPI_MCA_hwloc_base_binding_policy=none" "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
-  "OMPI_MCA_btl_vader_single_copy_mechanism=none" "OMPI_MCA_odls_base_sigkill_timeout=20")
+  "OMPI_MCA_btl_vader_single_copy_mechanism=none" "OMPI_MCA_odls_base_sigkill_timeout=3")
 
 # The one place that knows how a test process is started under MPI.
 function(mpira_add_mpi_run name)
