@@ -25,7 +25,7 @@ target_include_directories(mpira_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
 target_link_libraries(mpira_hdf5 INTERFACE ${HDF5_C_LIBRARIES} MPI::MPI_CXX)
 
 find_package(PkgConfig REQUIRED)
-foreach(library IN ITEMS htslib libxxhash zlib sqlite3)
+foreach(library IN ITEMS htslib libxxhash libdeflate sqlite3)
   pkg_check_modules(${library} IMPORTED_TARGET ${library})
   if(NOT ${library}_FOUND)
     mpira_missing("${library}" "Debian: see launch/debian.txt.")

@@ -1,8 +1,8 @@
 #include "mpira/base/checksum.hpp"
 
 #include <fmt/format.h>
+#include <libdeflate.h>
 #include <xxhash.h>
-#include <zlib.h>
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/mapped_file.hpp"
@@ -10,9 +10,9 @@
 namespace mpira {
 
 std::uint32_t crc32(std::span<std::byte const> bytes, std::uint32_t before) {
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): zlib counts unsigned chars
-    auto const* data = reinterpret_cast<Bytef const*>(bytes.data());
-    return static_cast<std::uint32_t>(::crc32_z(before, data, bytes.size()));
+    // zlib's values, three to nine times as fast (carry-less multiplication): rows are checked at disk speed.
+    if (bytes.empty()) return before;  // a null pointer would mean: start anew
+    return ::libdeflate_crc32(before, bytes.data(), bytes.size());
 }
 
 struct ContentHash::State {

@@ -20,9 +20,6 @@
 namespace mpira::store {
 namespace {
 
-/// A journal row never lies across a sector's border, and rows can be mapped as any scalar type.
-constexpr std::uint64_t kAlignment = 128;
-
 bool is_there(std::filesystem::path const& file) {
     return std::filesystem::exists(std::filesystem::symlink_status(file));
 }
@@ -74,19 +71,35 @@ void Draft::place(bool overwrite, double owner_wait_s) {
     if (io_->sync_folder(folder_of(target_)) != 0) fail_errno("syncing folder", folder_of(target_).string());
 }
 
-h5::File create_hdf5(std::filesystem::path const& path) {
+namespace {
+
+h5::Properties access_to_create(std::uint64_t threshold, std::uint64_t alignment) {
     h5::silence();
-    h5::Properties const access(h5::check(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate"));
+    h5::Properties access(h5::check(H5Pcreate(H5P_FILE_ACCESS), "H5Pcreate"));
     h5::check(H5Pset_file_locking(access.get(), false, true), "H5Pset_file_locking");
-    h5::check(H5Pset_alignment(access.get(), 1, kAlignment), "H5Pset_alignment");
+    h5::check(H5Pset_alignment(access.get(), threshold, alignment), "H5Pset_alignment");
     h5::check(H5Pset_small_data_block_size(access.get(), 0), "H5Pset_small_data_block_size");
     // The oldest format on purpose: the newer superblock keeps a "being written" mark that a kill leaves set.
     h5::check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_EARLIEST, H5F_LIBVER_V110),
               "H5Pset_libver_bounds");
+    return access;
+}
+
+}  // namespace
+
+h5::File create_hdf5(std::filesystem::path const& path) {
+    constexpr std::uint64_t kAlignment = 128;
+    auto const access = access_to_create(1, kAlignment);
     h5::Properties const plan(h5::check(H5Pcreate(H5P_FILE_CREATE), "H5Pcreate"));
     h5::check(H5Pset_obj_track_times(plan.get(), false), "H5Pset_obj_track_times");
     return h5::File(h5::check(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, plan.get(), access.get()),
                               "creating " + path.string()));
+}
+
+h5::File reopen_for_large(std::filesystem::path const& path) {
+    constexpr std::uint64_t kPage = 4096;
+    auto const access = access_to_create(kLargeBytes, kPage);
+    return h5::File(h5::check(H5Fopen(path.c_str(), H5F_ACC_RDWR, access.get()), "opening " + path.string()));
 }
 
 }  // namespace mpira::store

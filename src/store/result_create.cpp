@@ -21,8 +21,8 @@
 namespace mpira::store {
 namespace {
 
-/// Datasets start at multiples of it (create_hdf5).
-constexpr std::uint64_t kAlignment = 128;
+/// Large datasets start at multiples of it.
+constexpr std::uint64_t kAlignment = 4096;
 
 std::uint64_t product(std::vector<std::uint64_t> const& shape) {
     return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, std::multiplies<>());
@@ -100,7 +100,21 @@ void check_arrays(ResultLayout const& layout, std::uint64_t variables) {
     }
 }
 
-/// Writes the whole file but rows.
+/// Makes what has rows: arrays of at least kLargeBytes, or the others.
+void make_row_arrays(hid_t file, ResultLayout const& layout, bool large) {
+    auto const make = [&](std::string const& path, Type type, std::vector<std::uint64_t> const& shape) {
+        if ((product(shape) * size_of(type) >= kLargeBytes) == large) h5::make_array(file, path, type, shape);
+    };
+    make(kJournal, Type::u8, {layout.units(), kJournalRowBytes});
+    make(kDone, Type::boolean, {layout.rows});
+    for (auto const& array : layout.row_arrays) {
+        std::vector<std::uint64_t> shape{layout.rows};
+        shape.insert(shape.end(), array.row_shape.begin(), array.row_shape.end());
+        make(array.path, array.type, shape);
+    }
+}
+
+/// Writes everything that has no rows.
 void write_contents(hid_t file, ResultLayout const& layout, ResultTables const& tables,
                     std::vector<std::string> const& obs_columns,
                     std::vector<std::string> const& var_columns) {
@@ -120,20 +134,12 @@ void write_contents(hid_t file, ResultLayout const& layout, ResultTables const& 
     h5::write_scalar(file, kLayout, layout_to_json(layout).dump());
     h5::write_scalar(file, kFinished, false);
     h5::make_array(file, kOwner, Type::u8, {kOwnerBytes});
-    h5::make_array(file, kJournal, Type::u8, {layout.units(), kJournalRowBytes});
-
-    h5::make_array(file, kDone, Type::boolean, {layout.rows});
     for (auto const& array : layout.fixed_arrays) {
         auto const dataset = h5::make_array(file, array.path, array.type, array.shape);
         if (array.values.empty()) continue;
         h5::check(H5Dwrite(dataset.get(), h5::stored_type(array.type).get(), H5S_ALL, H5S_ALL, H5P_DEFAULT,
                            array.values.data()),
                   "H5Dwrite");
-    }
-    for (auto const& array : layout.row_arrays) {
-        std::vector<std::uint64_t> shape{layout.rows};
-        shape.insert(shape.end(), array.row_shape.begin(), array.row_shape.end());
-        h5::make_array(file, array.path, array.type, shape);
     }
 }
 
@@ -191,6 +197,10 @@ void ResultFile::create(std::filesystem::path const& file, ResultLayout const& l
     {
         auto opened = create_hdf5(draft.path());
         write_contents(opened.get(), layout, tables, obs_columns, var_columns);
+        make_row_arrays(opened.get(), layout, false);
+        h5::check(opened.close(), "closing " + draft.path().string());
+        opened = reopen_for_large(draft.path());
+        make_row_arrays(opened.get(), layout, true);
         h5::check(opened.close(), "closing " + draft.path().string());
     }
     auto const bytes = std::filesystem::file_size(draft.path());

@@ -300,16 +300,23 @@ void ResultFile::commit(std::span<FinishedUnit const> units) {
     for (auto const* unit : ordered) {
         ensure(unit->rows->unit() < state.map.layout.units(), "no such unit");
         ensure(rows.empty() || rows.back().unit != unit->rows->unit(), "a unit is committed twice at once");
-        rows.push_back({unit->rows->unit(),
-                        UnitState::done,
-                        unit->report.attempt,
-                        data_crc(*unit->rows, state.array_count()),
-                        unit->report.seconds,
-                        now_ms(),
-                        unit->report.machine,
-                        {}});
+        JournalRow row;
+        row.unit = unit->rows->unit();
+        row.state = UnitState::done;
+        row.attempt = unit->report.attempt;
+        row.seconds = unit->report.seconds;
+        row.finished_ms = now_ms();
+        row.machine = unit->report.machine;
+        rows.push_back(std::move(row));
     }
-    state.write_durably("rows", [&] { for_each_run([&](auto const run) { state.write_rows(run); }); });
+    state.write_durably("rows", [&] {
+        std::size_t at = 0;
+        for_each_run([&](auto const run) {
+            // The CRC just before the write: the rows are read from memory once.
+            for (auto const* unit : run) rows[at++].data_crc = data_crc(*unit->rows, state.array_count());
+            state.write_rows(run);
+        });
+    });
     // obs/done goes with the journal, after the rows are safe: a reader never takes unwritten rows for
     // results.
     state.write_durably("journal rows", [&] {
