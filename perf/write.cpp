@@ -3,7 +3,7 @@
 //   mpirun -n 4 build/release/perf/write [FOLDER] [PAIRS] [UNITS_A_RANK]
 //
 // Units of 1 MiB, batches of 64, one sync a batch for the plain writer; ours adds CRCs, obs/done, the journal
-// and its sync. A round is each of plain, direct and mpiio, in rotated order; round 0 warms up. Prints
+// and its sync. A round is each of plain, direct and mpiio, in drawn order; round 0 warms up. Prints
 // medians over the rounds and the ratio of each to plain of the same round. Bar: the default mode at 0.85 of
 // plain or more.
 #include <algorithm>
@@ -129,11 +129,12 @@ int run(int argc, char** argv) {
     std::array<std::vector<double>, 3> ratios;
     for (int round = 0; round <= rounds; ++round) {
         std::array<double, 3> now{};
-        for (int turn = 0; turn < 3; ++turn) {  // another one first in each round
-            int const which = (turn + round) % 3;
-            now[static_cast<std::size_t>(which)] =
+        std::array<std::size_t, 3> order{0, 1, 2};  // drawn, the same on every rank: who follows whom varies
+        Draws draws(2, Stream::tests, static_cast<std::uint32_t>(round));
+        for (std::size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[draws.below(i + 1)]);
+        for (std::size_t const which : order)
+            now[which] =
                 which == 0 ? bench.plain() : bench.ours(which == 1 ? WriteMode::direct : WriteMode::mpiio);
-        }
         if (round == 0) continue;
         for (std::size_t i = 0; i < now.size(); ++i) {
             seconds[i].push_back(now[i]);
