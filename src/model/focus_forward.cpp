@@ -52,19 +52,26 @@ void FocusForward::share_embedding() {
     qkv_ = at::empty({most, 3 * dim}, like);
 }
 
-at::Tensor FocusForward::windows(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) const {
+at::Tensor FocusForward::windows(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) {
+    auto const features = model_->get.config().features;
+    auto const batch = static_cast<std::int64_t>(starts.size());
     std::vector<std::int64_t> regions;
-    regions.reserve(starts.size() * static_cast<std::size_t>(options_.window));
+    regions.reserve(static_cast<std::size_t>(batch * options_.window));
     for (auto const start : starts) {
         for (std::int64_t r = 0; r < options_.window; ++r) regions.push_back(start + r);
     }
-    auto x = table_->rows(regions).view(
-        {static_cast<std::int64_t>(starts.size()), options_.window, model_->get.config().features});
+    if (!x_.defined()) {
+        auto const most = std::max(options_.micro_batch, options_.uninserted_batch) * options_.window;
+        x_ = at::empty({most, features}, at::TensorOptions(at::kFloat).device(model_->device));
+    }
+    auto rows = x_.narrow(0, 0, batch * options_.window);
+    table_->read(regions, rows);
+    auto const x = rows.view({batch, options_.window, features});
     x.select(1, options_.focus).copy_(focus_rows);
     return x.to(model_->type);
 }
 
-at::Tensor FocusForward::plain(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) const {
+at::Tensor FocusForward::plain(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) {
     auto const out = model_->get.forward(windows(starts, focus_rows));  // (B, R, T)
     return out.select(1, options_.focus).to(at::kFloat);
 }

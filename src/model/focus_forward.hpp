@@ -21,7 +21,7 @@ public:
     /// `starts` (B), B <= micro_batch or uninserted_batch; `focus_rows` (B, F) f32 -> (B, outputs) f32.
     [[nodiscard]] at::Tensor run(std::span<std::int64_t const> starts, at::Tensor const& focus_rows);
     /// The same by Get::forward, all tokens through all blocks.
-    [[nodiscard]] at::Tensor plain(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) const;
+    [[nodiscard]] at::Tensor plain(std::span<std::int64_t const> starts, at::Tensor const& focus_rows);
 
     [[nodiscard]] std::int64_t shared_bytes() const noexcept { return shared_bytes_; }
     [[nodiscard]] bool shares_embedding() const noexcept { return table_tokens_.defined(); }
@@ -34,7 +34,7 @@ private:
 
     void share_embedding();
     [[nodiscard]] at::Tensor windows(std::span<std::int64_t const> starts,
-                                     at::Tensor const& focus_rows) const;  // (B, R, F)
+                                     at::Tensor const& focus_rows);  // (B, R, F), in x_
     [[nodiscard]] Projections gather(std::span<std::int64_t const> starts, at::Tensor const& focus_rows,
                                      at::Tensor& z);
     [[nodiscard]] Projections project(std::size_t block, at::Tensor const& z) const;
@@ -52,8 +52,10 @@ private:
     // row without its neighbours or its position (there is no positional code), so they hold for any window.
     at::Tensor table_tokens_;  // (regions + 1, D)
     at::Tensor table_qkv_;     // (regions + 1, 3 D)
-    at::Tensor z_;             // (B N, D), buffer
-    at::Tensor qkv_;           // (B N, 3 D), buffer
+    // Buffers of the largest micro-batch: fresh ones cost page faults, 2 to 10 % of a small network's time.
+    at::Tensor x_;    // (B R, F) f32, when windows are built
+    at::Tensor z_;    // (B N, D)
+    at::Tensor qkv_;  // (B N, 3 D)
 };
 
 }  // namespace mpira::model

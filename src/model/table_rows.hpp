@@ -22,9 +22,11 @@ public:
     /// (n, F) f32 on the device: a tensor of its own. A value that isn't finite is a usage error with its
     /// place.
     [[nodiscard]] at::Tensor rows(std::span<std::int64_t const> regions) const;
+    /// The same into `out`, (n, F) f32 on the device, contiguous.
+    void read(std::span<std::int64_t const> regions, at::Tensor& out) const;
 
 private:
-    [[nodiscard]] at::Tensor make(std::span<std::int64_t const> regions) const;  // on the host
+    void make(std::span<std::int64_t const> regions, at::Tensor& out) const;  // on the host
     void fill(std::int64_t region, float* row) const;
     FeatureTable table_;
     bool hide_accessibility_;

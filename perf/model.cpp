@@ -1,0 +1,228 @@
+// perf/model [full|small] [pairs]: what predicting insertions costs beside a bare loop of the unshortened
+// forward on the same windows. One thread, CPU seconds of the process (the machine may be shared), median of
+// interleaved rounds after a warm-up; ratios above 1 are faster than the bare loop.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <time.h>
+#include <unistd.h>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/base/philox.hpp"
+#include "mpira/model/get.hpp"
+#include "mpira/model/insertion.hpp"
+
+namespace {
+
+using namespace mpira;
+using namespace mpira::model;
+
+double cpu_seconds() {
+    timespec now{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+struct Setting {
+    GetConfig config;
+    std::int64_t window;
+    std::int64_t micro_batch;
+    std::int64_t uninserted_batch;
+    std::int64_t windows;  // of one measurement
+    std::int64_t regions;
+};
+
+struct Contender {
+    std::string name;
+    std::function<void()> run;
+    std::vector<double> seconds{};
+};
+
+std::vector<float> uniform(std::int64_t count, std::uint32_t number) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    Draws draws(1, Stream::tests, number);
+    for (auto& value : values) value = static_cast<float>(draws.uniform());
+    return values;
+}
+
+void write_weights_for(GetConfig const& config, std::int64_t window, std::filesystem::path const& file) {
+    ModelCard card;
+    card.architecture = config;
+    card.window = window;
+    card.focus = window / 2;
+    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
+    card.scales.assign(card.motifs.size(), 1);
+    std::vector<at::Tensor> keep;
+    write_weights(file, card, views_of(Get(config, 1), keep));
+}
+
+void measure(Setting const& setting, int pairs) {
+    auto const& config = setting.config;
+    auto const file =
+        std::filesystem::temp_directory_path() / fmt::format("mpira-perf-{}.safetensors", ::getpid());
+    write_weights_for(config, setting.window, file);
+    Predictor const model(file);
+    Get const get{Weights(file)};
+    std::filesystem::remove(file);  // the mapping is gone with Weights, the tensors were copied
+
+    auto const features = uniform(setting.regions * config.motifs(), 1);
+    auto const element = uniform(config.motifs(), 2);
+    auto const shuffles = uniform(10 * config.motifs(), 3);
+    FeatureTable const table{setting.regions, config.motifs(), features, {}, {}};
+    std::vector<std::int64_t> starts;
+    Draws draws(2, Stream::sites, 0);
+    for (std::int64_t i = 0; i < setting.windows; ++i) {
+        starts.push_back(static_cast<std::int64_t>(
+            draws.below(static_cast<std::uint64_t>(setting.regions - setting.window + 1))));
+    }
+    InsertionOptions const off{.window = setting.window,
+                               .focus = setting.window / 2,
+                               .micro_batch = setting.micro_batch,
+                               .one_query = false,
+                               .shared_embedding = false,
+                               .remember_uninserted = false};
+    auto with = [&](bool one_query, bool share) {
+        auto options = off;
+        options.one_query = one_query;
+        options.shared_embedding = share;
+        return InsertionPredictor(model, table, options);
+    };
+    auto plain = with(false, false);
+    auto one_query = with(true, false);
+    auto shared = with(false, true);
+    auto both = with(true, true);
+
+    // The batches of the bare loop, made beforehand: it pays for the forward only.
+    std::vector<at::Tensor> batches;
+    for (std::int64_t first = 0; first < setting.windows; first += setting.micro_batch) {
+        auto const count = std::min(setting.micro_batch, setting.windows - first);
+        auto x = at::empty({count, setting.window, config.features}, at::kFloat);
+        auto* out = x.mutable_data_ptr<float>();
+        for (std::int64_t i = 0; i < count; ++i) {
+            for (std::int64_t r = 0; r < setting.window; ++r) {
+                auto const row = (starts[static_cast<std::size_t>(first + i)] + r) * config.motifs();
+                for (std::int64_t m = 0; m < config.motifs(); ++m) {
+                    auto const added = r == off.focus ? element[static_cast<std::size_t>(m)] : 0.0F;
+                    *out++ = std::min(features[static_cast<std::size_t>(row + m)] + added, 1.0F);
+                }
+                *out++ = 1;
+            }
+        }
+        batches.push_back(x);
+    }
+    auto const outputs = config.outputs;
+    std::vector<float> expected;
+    auto const bare = [&] {
+        c10::InferenceMode const inference;
+        expected.clear();
+        for (auto const& x : batches) {
+            auto const focus = get.forward(x).select(1, off.focus).contiguous();
+            auto const* const data = focus.const_data_ptr<float>();
+            expected.insert(expected.end(), data, data + focus.numel());
+        }
+    };
+    std::vector<std::int32_t> const inserted(starts.size(), 0);
+    std::vector<float> predicted(static_cast<std::size_t>(setting.windows * outputs));
+    auto const predict = [&](InsertionPredictor& predictor) {
+        return [&] { predictor.predict(starts, element, inserted, predicted); };
+    };
+    std::vector<Contender> contenders{{"bare loop", bare},
+                                      {"shortcuts off", predict(plain)},
+                                      {"one query", predict(one_query)},
+                                      {"shared embedding", predict(shared)},
+                                      {"both shortcuts", predict(both)}};
+    for (int round = -1; round < pairs; ++round) {
+        for (auto& contender : contenders) {
+            double const before = cpu_seconds();
+            contender.run();
+            if (round >= 0) contender.seconds.push_back(cpu_seconds() - before);
+            if (&contender == &contenders.front()) continue;
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+                ensure(std::abs(predicted[i] - expected[i]) <= 1e-5F * std::max(1.0F, std::abs(expected[i])),
+                       contender.name + " predicts something else than the bare loop");
+            }
+        }
+    }
+    std::printf("dim %lld, depth %lld, %lld regions, micro-batch %lld, %lld windows, %d rounds\n",
+                static_cast<long long>(config.dim), static_cast<long long>(config.depth),
+                static_cast<long long>(setting.window), static_cast<long long>(setting.micro_batch),
+                static_cast<long long>(setting.windows), pairs);
+    for (auto const& contender : contenders) {
+        std::vector<double> ratios;
+        for (std::size_t i = 0; i < contender.seconds.size(); ++i) {
+            ratios.push_back(contenders[0].seconds[i] / contender.seconds[i]);
+        }
+        std::printf("  %-18s %9.2f windows / CPU s   ratio to bare loop %.3f (%.3f to %.3f)\n",
+                    contender.name.c_str(), static_cast<double>(setting.windows) / median(contender.seconds),
+                    median(ratios), *std::min_element(ratios.begin(), ratios.end()),
+                    *std::max_element(ratios.begin(), ratios.end()));
+    }
+
+    // A whole element with both controls, as the job runs it: 3 predictions a site, and the uninserted ones
+    // remembered from the element before.
+    auto options = both.options();
+    options.remember_uninserted = true;
+    options.uninserted_batch = setting.uninserted_batch;
+    InsertionPredictor screen(model, table, options);
+    ScreenShape const shape{.outputs = default_output_names(config)};
+    std::vector<double> statistics(statistic_names(shape).size());
+    auto const seconds_of_screen = [&] {
+        double const before = cpu_seconds();
+        screen_element(screen, nullptr, shape, {element, shuffles, starts}, statistics);
+        return cpu_seconds() - before;
+    };
+    double const first = seconds_of_screen();
+    std::vector<double> later;
+    for (int round = 0; round < std::min(pairs, 3); ++round) later.push_back(seconds_of_screen());
+    double const again = median(later);
+    double const unit = median(contenders[0].seconds) * 3;
+    std::printf("  screen of an element with both controls: ratio %.3f at new sites, %.3f at known sites\n",
+                unit / first, unit / again);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        at::set_num_threads(1);
+        std::string const which = argc > 1 ? argv[1] : "small";
+        int const pairs = argc > 2 ? std::atoi(argv[2]) : 5;
+        if (which == "full") {
+            measure({.config = {},
+                     .window = 200,
+                     .micro_batch = 4,
+                     .uninserted_batch = 1,
+                     .windows = 4,
+                     .regions = 2000},
+                    pairs);
+        } else {
+            measure({.config = {.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1},
+                     .window = 50,
+                     .micro_batch = 16,
+                     .uninserted_batch = 16,
+                     .windows = 600,
+                     .regions = 4203},
+                    pairs);
+        }
+        return 0;
+    } catch (std::exception const& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}
