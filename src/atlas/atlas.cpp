@@ -94,12 +94,21 @@ struct Atlas::State {
 };
 
 void Atlas::State::read_regions(AnnDataReader const& reader) {
-    std::uint64_t const rows = reader.rows();
     for (std::string const key : {"uns/assembly", "uns/chrom_names", "uns/scan", "uns/scale_sets",
                                   "obs/chrom", "obs/start", "obs/end", "varm/scale", "X"}) {
         if (!reader.contains(key)) {
             refuse(key, "missing; an atlas is a file that `mpira features` wrote");
         }
+    }
+    // Not reader.rows(), which reads the names of all regions to count them.
+    auto const shape = reader.info("X").shape;
+    if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) {
+        refuse("X",
+               fmt::format("its shape is ({}); (regions, features) was expected", fmt::join(shape, ", ")));
+    }
+    std::uint64_t const rows = shape[0];
+    if (rows >= std::numeric_limits<std::uint32_t>::max()) {
+        refuse("X", "more than 2^32 regions");
     }
     if (reader.contains("obs/done")) {
         auto const done = reader.integers("obs/done");
@@ -258,11 +267,7 @@ Atlas Atlas::open(std::filesystem::path const& file) {
     auto& atlas = *state;
     atlas.file = file;
     atlas.read_regions(reader);
-    std::uint64_t const rows = reader.rows();
-    require(rows > 0 && reader.variables() > 0,
-            fmt::format("{}: an atlas without regions or features", file.string()));
-    require(rows < std::numeric_limits<std::uint32_t>::max(),
-            fmt::format("{}: more than 2^32 regions", file.string()));
+    std::uint64_t const rows = atlas.chrom.size();
     atlas.check_order();
 
     atlas.feature_names = reader.index("var");

@@ -221,10 +221,15 @@ void ElementLibrary::State::index_fasta() {
         at = next == std::string_view::npos ? all.size() : next + 1;
     }
     for (std::uint64_t element = 0; element < offsets.size(); ++element) {
+        // Not require(): its message would be built, and lines counted, for every element.
         auto const named = name(element);
-        require(!named.empty(), fmt::format("{}: an element without a name", place(element)));
+        if (named.empty()) {
+            fail_usage(fmt::format("{}: an element without a name", place(element)));
+        }
         std::uint64_t const letters = sequence(element, ambiguous).size();
-        require(letters > 0, fmt::format("{}: element '{}' has no sequence", place(element), named));
+        if (letters == 0) {
+            fail_usage(fmt::format("{}: element '{}' has no sequence", place(element), named));
+        }
         shortest = std::min(shortest, letters);
         longest = std::max(longest, letters);
     }
