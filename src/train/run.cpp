@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <system_error>
 
@@ -38,6 +39,7 @@ struct Inputs {
     std::vector<PlaceRange> test_runs;
     std::vector<PlaceRange> validation_runs;
     model::GetConfig network;
+    Recipe recipe;
     nlohmann::json identity;
 };
 
@@ -123,7 +125,7 @@ Inputs read_inputs(Settings const& settings) {
     identity["atlas"] = atlas.content_hash();
     identity["test intervals"] = texts_of(holdout.test);
     identity["validation intervals"] = texts_of(holdout.validation);
-    for (auto const* path : {"holdout.folds"}) identity.erase(path);
+    identity.erase("holdout.folds");
     return {.atlas = std::move(atlas),
             .table = std::move(table),
             .holdout = std::move(holdout),
@@ -131,6 +133,7 @@ Inputs read_inputs(Settings const& settings) {
             .test_runs = std::move(test),
             .validation_runs = std::move(validation),
             .network = network,
+            .recipe = recipe_of(settings),
             .identity = std::move(identity)};
 }
 
@@ -247,18 +250,21 @@ int train_and_write(comm::CommView comm, Settings const& settings, RunOptions co
                     Files const& files, Inputs const& inputs) {
     bool const root = comm.is_root();
     auto const regions = inputs.atlas.regions();
-    auto const recipe = recipe_of(settings);
     auto const device = options.device < 0
                             ? at::Device(at::kCPU)
                             : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(options.device));
     WindowPlan plan(regions, inputs.table.rows, runs_of(regions, inputs.table.rows, inputs.uses, Use::train),
                     settings.count("window.regions"), settings.integer("window.max_span_bp"));
     auto const train_regions = count(plan.runs());
-    Trainer trainer(comm, model::Get(inputs.network, recipe.seed, device), inputs.table, std::move(plan),
-                    inputs.validation_runs, recipe,
-                    {.file = files.checkpoint,
-                     .identity = inputs.identity,
-                     .every_s = settings.number("checkpoint.every_s")});
+    auto const& recipe = inputs.recipe;
+    auto const owner = comm::everywhere(comm, [&] {
+        return std::make_unique<Trainer>(comm, model::Get(inputs.network, recipe.seed, device), inputs.table,
+                                         std::move(plan), inputs.validation_runs, recipe,
+                                         CheckpointPolicy{.file = files.checkpoint,
+                                                          .identity = inputs.identity,
+                                                          .every_s = settings.number("checkpoint.every_s")});
+    });
+    auto& trainer = *owner;
     bool const resumed = trainer.resume();
     if (root) {
         log::info("{}", inputs.atlas.describe());
@@ -294,7 +300,10 @@ int train_and_write(comm::CommView comm, Settings const& settings, RunOptions co
 
     auto card = card_of(settings, inputs);
     auto epochs = nlohmann::json::array();
-    for (auto const& record : trainer.history()) epochs.push_back(to_json(record));
+    for (auto const& record : trainer.history()) {
+        epochs.push_back(to_json(record));
+        epochs.back().erase("seconds");  // the same training, the same file
+    }
     card.training = {{"identity", inputs.identity}, {"kept_epoch", trainer.kept_epoch()}, {"epochs", epochs}};
     std::string predictions;
     if (!inputs.test_runs.empty()) {

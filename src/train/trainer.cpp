@@ -190,9 +190,14 @@ struct Trainer::State {
         sum_over_ranks();
         loss = tail[0].item<double>();
         bool const stop = tail[1].item<double>() > 0.5;
-        require(std::isfinite(loss), fmt::format("the loss of step {} is not finite; lower train.lr, or set "
-                                                 "train.clip_gradient",
-                                                 step));
+        if (!std::isfinite(loss)) {  // the sum, so every rank is here
+            throw comm::CollectiveError(
+                Origin::usage,
+                fmt::format("the loss of step {} is not finite; lower train.lr, or set "
+                            "train.clip_gradient",
+                            step),
+                comm.rank(), std::source_location::current());
+        }
         clip();
         last_lr = schedule.at(step);
         optimiser.step(last_lr);
