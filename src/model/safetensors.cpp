@@ -120,40 +120,45 @@ private:
         return value.get<std::uint64_t>();
     }
 
+    [[noreturn]] void fail_tensor(std::string const& name, std::string const& why) const {
+        fail(fmt::format("tensor '{}' {}", name, why));
+    }
+
     TensorView read_tensor(std::string const& name, Json const& entry) const {
-        auto const bad = [&](std::string const& why) { fail(fmt::format("tensor '{}' {}", name, why)); };
         if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") ||
             !entry.contains("data_offsets")) {
-            bad("has no dtype, shape and data_offsets");
+            fail_tensor(name, "has no dtype, shape and data_offsets");
         }
         auto const& dtype = entry["dtype"];
         auto const* const type =
             std::find_if(std::begin(kTypes), std::end(kTypes),
                          [&](TypeEntry const& known) { return dtype.is_string() && dtype == known.name; });
-        if (type == std::end(kTypes)) bad(fmt::format("has the unknown dtype {}", dtype.dump()));
+        if (type == std::end(kTypes))
+            fail_tensor(name, fmt::format("has the unknown dtype {}", dtype.dump()));
         auto const& offsets = entry["data_offsets"];
-        if (!offsets.is_array() || offsets.size() != 2) bad("has no pair of data_offsets");
+        if (!offsets.is_array() || offsets.size() != 2) fail_tensor(name, "has no pair of data_offsets");
         auto const begin = natural(offsets[0]);
         auto const end = natural(offsets[1]);
         if (!begin || !end || *begin > *end || *end > data_.size()) {
-            bad(fmt::format("claims bytes {} of {} bytes of data", offsets.dump(), data_.size()));
+            fail_tensor(name,
+                        fmt::format("claims bytes {} of {} bytes of data", offsets.dump(), data_.size()));
         }
         auto const& shape = entry["shape"];
-        if (!shape.is_array()) bad("has no shape");
+        if (!shape.is_array()) fail_tensor(name, "has no shape");
         TensorView view{name, type->type, {}, data_.subspan(*begin, *end - *begin)};
         std::uint64_t bytes = type->bytes;
         for (auto const& value : shape) {
             auto const extent = natural(value);
             constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-            if (!extent || *extent > kMost) bad(fmt::format("has the shape {}", shape.dump()));
+            if (!extent || *extent > kMost) fail_tensor(name, fmt::format("has the shape {}", shape.dump()));
             if (__builtin_mul_overflow(bytes, *extent, &bytes)) {
-                bad(fmt::format("has the shape {}, more than memory can hold", shape.dump()));
+                fail_tensor(name, fmt::format("has the shape {}, more than memory can hold", shape.dump()));
             }
             view.shape.push_back(static_cast<std::int64_t>(*extent));
         }
         if (bytes != view.bytes.size()) {
-            bad(fmt::format("has {} bytes, but {} {} needs {}", view.bytes.size(), type->name, shape.dump(),
-                            bytes));
+            fail_tensor(name, fmt::format("has {} bytes, but {} {} needs {}", view.bytes.size(), type->name,
+                                          shape.dump(), bytes));
         }
         return view;
     }
