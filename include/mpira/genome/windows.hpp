@@ -77,7 +77,8 @@ struct PlaceRange {
 
 /// The maximal runs of consecutive places on one chromosome without an excluded region: what training cuts
 /// its windows from, left and right of a held-out block separately. `chosen`: ascending rows; `excluded`: one
-/// flag a row, or empty. Runs shorter than `least` regions are left out.
+/// flag a row, or empty. An excluded row between two chosen ones ends a run also when it is not chosen
+/// itself. Runs shorter than `least` regions are left out.
 std::vector<PlaceRange> segments(RegionColumns const& regions, std::span<std::uint32_t const> chosen,
                                  std::span<std::uint8_t const> excluded, std::uint64_t least = 1);
 
