@@ -13,6 +13,10 @@ namespace {
 /// of a stop: well below the 0.5 s that SIGTERM leaves.
 constexpr double kListenEvery_s = 0.05;
 
+/// The limit by units is meant for units of a second; of tiny ones a quarter of a second's is kept together,
+/// which costs less than the syncs it saves.
+constexpr double kLeastBetweenCommits_s = 0.25;
+
 double steady_s() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -66,7 +70,7 @@ void Committer::add(store::UnitRows rows, store::UnitReport report) {
         if (finished_.empty()) oldest_s_ = steady_s();
         bytes_ += rows.byte_count();
         finished_.push_back({std::move(rows), std::move(report)});
-        now = finished_.size() >= cadence_.units || bytes_ >= cadence_.bytes;
+        now = enough();
     }
     if (now) signals_.wake();
 }
@@ -134,12 +138,16 @@ double Committer::sleep_s() {
     return std::clamp(oldest_s_ + cadence_.seconds - steady_s(), 0.0, kListenEvery_s);
 }
 
+bool Committer::enough() const {
+    return bytes_ >= cadence_.bytes ||
+           (finished_.size() >= cadence_.units && steady_s() - oldest_s_ >= kLeastBetweenCommits_s);
+}
+
 bool Committer::due() {
     std::lock_guard const lock(mutex_);
     if (!failed_.empty()) return true;
     if (finished_.empty()) return false;
-    return stop() == comm::StopKind::now || finished_.size() >= cadence_.units || bytes_ >= cadence_.bytes ||
-           steady_s() - oldest_s_ >= cadence_.seconds;
+    return stop() == comm::StopKind::now || enough() || steady_s() - oldest_s_ >= cadence_.seconds;
 }
 
 void Committer::commit_all() {

@@ -77,6 +77,7 @@ private:
     void listen();
     void heed(comm::StopKind kind);
     [[nodiscard]] double sleep_s();
+    [[nodiscard]] bool enough() const;  ///< with the mutex held
     [[nodiscard]] bool due();
     void commit_all();
 

@@ -1,6 +1,6 @@
 #include "schedule/leader.hpp"
 
-#include <chrono>
+#include <algorithm>
 #include <csignal>
 
 #include <sys/prctl.h>
@@ -75,7 +75,7 @@ void Leader::run(std::stop_token const& abandon) {
         if (any) {
             patience.reset();
         } else if (ranks_left_ < channel_.size()) {
-            patience.wait();
+            patience.wait(leisure());
         }
     }
     if (abandon.stop_requested() && ranks_left_ < channel_.size()) return;
@@ -91,6 +91,11 @@ void Leader::run(std::stop_token const& abandon) {
     }
 }
 
+std::chrono::microseconds Leader::leisure() const {
+    if (!dispatcher_.hands_full()) return std::chrono::microseconds(0);
+    return std::chrono::microseconds(static_cast<std::int64_t>(1e6 * usual_s_ / 10));
+}
+
 void Leader::handle(int rank, UpMessage const& message) {
     switch (message.kind) {
         case Up::ready:
@@ -99,6 +104,7 @@ void Leader::handle(int rank, UpMessage const& message) {
         case Up::finished:
             dispatcher_.finished(rank, message.unit, message.seconds, now_s());
             progress_.rows += message.count;
+            usual_s_ += 0.01 * (std::min(message.seconds, 1.0) - usual_s_);
             return;
         case Up::failed:
             dispatcher_.failed(rank, message.unit, now_s());

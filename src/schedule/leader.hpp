@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -56,6 +57,9 @@ private:
     void end(int rank);
     void spread_stop(comm::StopKind kind, int signal);
     void housekeeping(bool last);
+    /// While every rank holds its next unit, an answer may take a tenth of a usual unit's time: fewer
+    /// wake-ups, which the computing ranks of a full node would feel.
+    [[nodiscard]] std::chrono::microseconds leisure() const;
     [[nodiscard]] double now_s() const;
 
     comm::CommView channel_;
@@ -66,6 +70,7 @@ private:
     std::vector<bool> ended_;
     std::vector<bool> left_;
     int ranks_left_ = 0;
+    double usual_s_ = 0;  ///< fading mean of units' seconds
     double origin_s_ = 0;
     double next_housekeeping_s_ = 0;
     double next_heartbeat_s_ = 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -55,8 +55,9 @@ public:
         now_ = shortest_;
         waited_ = 0;
     }
-    void wait() {
-        std::this_thread::sleep_for(now_);
+    /// Sleeps at least `least`.
+    void wait(Duration least = Duration(0)) {
+        std::this_thread::sleep_for(std::max(now_, std::min(least, longest_)));
         if (++waited_ > 50) now_ = std::min(longest_, now_ + now_ / 8 + Duration(1));
     }
 

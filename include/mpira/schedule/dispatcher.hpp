@@ -87,6 +87,9 @@ public:
     /// all_run(), and every finished unit is committed.
     [[nodiscard]] bool over() const noexcept { return all_run() && uncommitted_ == 0; }
 
+    /// Every living rank holds its next unit too: nobody is waiting for an answer.
+    [[nodiscard]] bool hands_full() const noexcept { return held_ == 2 * static_cast<std::uint64_t>(alive_); }
+
     [[nodiscard]] std::uint64_t done() const noexcept { return done_; }  ///< finished in this run
     [[nodiscard]] std::vector<std::uint64_t> const& set_aside() const noexcept { return set_aside_; }
     [[nodiscard]] int ranks_alive() const noexcept { return alive_; }
