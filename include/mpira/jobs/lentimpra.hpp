@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "mpira/base/settings.hpp"
+#include "mpira/jobs/table.hpp"
+#include "mpira/store/job.hpp"
+
+namespace mpira::jobs {
+
+/// In-silico lentiMPRA: each element of a library is inserted at many places of the genome and the model is
+/// read there (spec/get.md 4; Fu et al. 2025). A unit is a block of elements with all their insertions.
+///
+/// Row e of the result: X, the statistics of model::statistic_names (means, sds, standard errors for each
+/// output, for both controls and for the paired differences to them); obsm/features, the element's scaled
+/// motif vector; obs/insertions; optionally obsm/raw (insertions x outputs). What an element's row holds
+/// depends on the seed, the element's number and sequence, the models and the atlas alone.
+std::vector<SettingSpec> lentimpra_settings();
+std::unique_ptr<store::Job> make_lentimpra(Settings const& settings, Place const& place);
+
+}  // namespace mpira::jobs

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mpira/atlas/atlas.hpp"
+#include "mpira/base/settings.hpp"
+#include "mpira/genome/elements.hpp"
+#include "mpira/genome/windows.hpp"
+#include "mpira/jobs/table.hpp"
+#include "mpira/model/insertion.hpp"
+#include "mpira/model/model_card.hpp"
+
+namespace mpira::jobs {
+
+/// A model made ready: its sites and its predictors.
+struct Screen {
+    genome::Sites sites;
+    std::vector<float> scales;         ///< of the model's scale set; the predictor looks at them
+    std::vector<float> accessibility;  ///< the column, one value a region; empty: 1
+    std::optional<model::InsertionPredictor> expression;
+    std::optional<model::InsertionPredictor> accessibility_model;
+};
+
+/// Which weights predict which elements, and where those may be inserted. Checks at the start that each model
+/// fits the atlas and (by setting) never saw its elements' loci; loads a model when its first element comes
+/// and keeps the last few.
+class ScreenModels {
+public:
+    ScreenModels(Settings const& settings, atlas::Atlas const& atlas, genome::ElementLibrary const& library,
+                 Place const& place);
+
+    /// The models and sites of an element. Valid until the next call.
+    [[nodiscard]] Screen& for_element(std::uint64_t element);
+
+    /// All expression cards, in order of their groups. The first one gives the names of the outputs.
+    [[nodiscard]] std::vector<model::ModelCard> const& cards() const noexcept { return cards_; }
+    [[nodiscard]] bool has_accessibility() const noexcept { return !accessibility_files_.empty(); }
+    [[nodiscard]] genome::WindowRules const& rules() const noexcept { return rules_; }
+    /// {"group": content hash}: part of a campaign's identity.
+    [[nodiscard]] nlohmann::json hashes() const;
+    /// Divisors of the elements' features for this element's model.
+    [[nodiscard]] std::vector<float> scales_for(std::uint64_t element) const;
+    [[nodiscard]] std::string describe() const;
+
+private:
+    [[nodiscard]] std::size_t model_of(std::uint64_t element) const;
+    [[nodiscard]] std::unique_ptr<Screen> load(std::size_t model) const;
+    [[nodiscard]] genome::Sites sites_of(model::ModelCard const& card) const;
+    void require_fits(model::ModelCard const& card, std::filesystem::path const& file) const;
+    void check_loci() const;
+
+    Settings settings_;
+    Place place_;
+    atlas::Atlas const& atlas_;
+    genome::ElementLibrary const& library_;
+    genome::WindowRules rules_;
+    std::vector<std::string> names_;  ///< of the groups, "" for the only one
+    std::vector<std::filesystem::path> files_;
+    std::vector<std::filesystem::path> accessibility_files_;
+    std::vector<model::ModelCard> cards_;
+    std::vector<model::ModelCard> accessibility_cards_;
+    std::vector<std::size_t> model_of_group_;
+    std::list<std::pair<std::size_t, std::unique_ptr<Screen>>> loaded_;  ///< most recent first
+};
+
+}  // namespace mpira::jobs
