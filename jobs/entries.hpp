@@ -6,6 +6,7 @@
 namespace mpira::jobs {
 
 JobEntry features_entry();
+JobEntry lentimpra_entry();
 JobEntry synthetic_entry();
 
 }  // namespace mpira::jobs

@@ -1,4 +1,4 @@
-#include "mpira/jobs/lentimpra.hpp"
+#include "jobs/lentimpra.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,8 @@
 #include "mpira/model/insertion.hpp"
 #include "mpira/model/predictor.hpp"
 
-#include "lentimpra_models.hpp"
+#include "jobs/entries.hpp"
+#include "jobs/lentimpra_models.hpp"
 
 namespace mpira::jobs {
 namespace {
@@ -281,8 +282,12 @@ void LentiMpra::run(std::uint64_t unit, store::UnitRows& rows, std::stop_token s
 
 }  // namespace
 
-std::unique_ptr<store::Job> make_lentimpra(Settings const& settings, Place const& place) {
-    return std::make_unique<LentiMpra>(settings, place);
+JobEntry lentimpra_entry() {
+    return {"lentimpra", "In-silico lentiMPRA: insert every element at many places of the genome and predict",
+            "mpirun -n 2 mpira lentimpra --config config/quickstart.toml", lentimpra_settings,
+            [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
+                return std::make_unique<LentiMpra>(settings, place);
+            }};
 }
 
 }  // namespace mpira::jobs

@@ -1,4 +1,4 @@
-#include "lentimpra_models.hpp"
+#include "jobs/lentimpra_models.hpp"
 
 #include <algorithm>
 #include <fstream>

@@ -1,6 +1,6 @@
 #include <string>
 
-#include "mpira/jobs/lentimpra.hpp"
+#include "jobs/lentimpra.hpp"
 
 namespace mpira::jobs {
 

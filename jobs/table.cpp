@@ -16,6 +16,7 @@ namespace mpira::jobs {
 std::span<JobEntry const> job_table() {
     static std::array const entries{
         features_entry(),
+        lentimpra_entry(),
         synthetic_entry(),
     };
     return entries;

@@ -1,11 +1,8 @@
 #pragma once
 
-#include <memory>
 #include <vector>
 
 #include "mpira/base/settings.hpp"
-#include "mpira/jobs/table.hpp"
-#include "mpira/store/job.hpp"
 
 namespace mpira::jobs {
 
@@ -17,6 +14,5 @@ namespace mpira::jobs {
 /// motif vector; obs/insertions; optionally obsm/raw (insertions x outputs). What an element's row holds
 /// depends on the seed, the element's number and sequence, the models and the atlas alone.
 std::vector<SettingSpec> lentimpra_settings();
-std::unique_ptr<store::Job> make_lentimpra(Settings const& settings, Place const& place);
 
 }  // namespace mpira::jobs
