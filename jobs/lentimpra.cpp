@@ -130,15 +130,7 @@ void LentiMpra::make_layout() {
     layout_.fixed_arrays = {
         {"uns/vector_features", store::Type::f32, {vector.size()}, {bytes.begin(), bytes.end()}}};
 
-    // Paths are no part of it: a resume may find the same files elsewhere.
     layout_.identity = settings_.to_json(true);
-    for (auto const& spec : settings_.schema()) {
-        bool const is_file = spec.key == "atlas.file" || spec.key == "elements.fasta" ||
-                             spec.key == "elements.bed" || spec.key == "elements.genome" ||
-                             spec.key == "elements.vector" || spec.key == "elements.groups" ||
-                             spec.key.find("weights") != std::string::npos;
-        if (is_file) layout_.identity.erase(spec.key);
-    }
     layout_.identity["atlas.content"] = atlas_.content_hash();
     layout_.identity["elements.content"] = library_.content_hash();
     layout_.identity.update(models_.hashes());

@@ -9,6 +9,7 @@ std::vector<SettingSpec> lentimpra_settings() {
     using Texts = std::vector<std::string>;
     auto const integer = [](std::int64_t value) { return SettingValue(value); };
     auto const text = [](char const* value) { return SettingValue(std::string(value)); };
+    // Files may move between runs: a campaign is identified by what is in them.
     return {
         {"seed",
          Kind::integer,
@@ -18,23 +19,29 @@ std::vector<SettingSpec> lentimpra_settings() {
          {},
          0,
          9e15},
-        {"atlas.file", Kind::text, {}, "Atlas (.h5ad) that the features job wrote: the genome's regions."},
+        {"atlas.file",
+         Kind::text,
+         {, Affects::run},
+         "Atlas (.h5ad) that the features job wrote: the genome's regions."},
         {"atlas.cell_type", Kind::text, text(""),
          "Cell type whose accessibility fills the accessibility column and, with sites.regions = "
          "\"accessible\", "
          "chooses the regions. Empty: the model's own."},
 
         {"elements.fasta", Kind::text, text(""),
-         "Elements as FASTA, one record each. Give this or elements.bed."},
-        {"elements.bed", Kind::text, text(""), "Elements as BED intervals of elements.genome."},
-        {"elements.genome", Kind::text, text(""), "FASTA of the genome that elements.bed cuts from."},
+         "Elements as FASTA, one record each. Give this or elements.bed.", Affects::run},
+        {"elements.bed", Kind::text, text(""), "Elements as BED intervals of elements.genome.", Affects::run},
+        {"elements.genome", Kind::text, text(""), "FASTA of the genome that elements.bed cuts from.",
+         Affects::run},
         {"elements.vector", Kind::text, text(""),
          "FASTA with one record, the reporter, with the placeholder where the element goes. Empty: the "
-         "element alone."},
+         "element alone.",
+         Affects::run},
         {"elements.placeholder", Kind::text, text("__Enhancer__"),
          "What stands for the element in elements.vector."},
         {"elements.groups", Kind::text, text(""),
-         "TSV of element name and group, for model.weights_by_group. Or see elements.group_column."},
+         "TSV of element name and group, for model.weights_by_group. Or see elements.group_column.",
+         Affects::run},
         {"elements.group_column",
          Kind::integer,
          integer(0),
@@ -63,11 +70,13 @@ std::vector<SettingSpec> lentimpra_settings() {
          {"atlas", "library"}},
 
         {"model.weights", Kind::text, text(""),
-         "Weights (.safetensors) of the model that is read. Give this or model.weights_by_group."},
+         "Weights (.safetensors) of the model that is read. Give this or model.weights_by_group.",
+         Affects::run},
         {"model.weights_by_group", Kind::text, text(""),
          "TSV of element group and weights file (relative to the TSV): each element is predicted by its "
          "group's model, "
-         "such as one that never saw the element's locus."},
+         "such as one that never saw the element's locus.",
+         Affects::run},
         {"model.unseen_locus",
          Kind::text,
          text("warn"),
@@ -110,9 +119,10 @@ std::vector<SettingSpec> lentimpra_settings() {
         {"accessibility.weights", Kind::text, text(""),
          "Weights of a model with the accessibility head: also predict accessibility and its product with "
          "expression. "
-         "Empty: none."},
+         "Empty: none.",
+         Affects::run},
         {"accessibility.weights_by_group", Kind::text, text(""),
-         "The same by element group, as model.weights_by_group."},
+         "The same by element group, as model.weights_by_group.", Affects::run},
 
         {"sites.insertions",
          Kind::integer,
