@@ -119,8 +119,8 @@ void LentiMpra::make_layout() {
     layout_.row_arrays = {{"X", store::Type::f32, {statistics_.size()}},
                           {"obsm/features", store::Type::f32, {atlas_.feature_count()}},
                           {"obs/insertions", store::Type::i32, {}}};
-    if (settings_.text("output.raw") != "none") {
-        auto const type = settings_.text("output.raw") == "f16" ? store::Type::f16 : store::Type::f32;
+    if (settings_.text("results.raw") != "none") {
+        auto const type = settings_.text("results.raw") == "f16" ? store::Type::f16 : store::Type::f32;
         layout_.row_arrays.push_back({"obsm/raw", type, {insertions_, outputs()}});
     }
 
@@ -171,8 +171,10 @@ store::ResultTables LentiMpra::tables() const {
     uns["scan_length_bp"] = scan_length_bp_;
     uns["atlas"] = {{"content_hash", atlas_.content_hash()}, {"description", atlas_.describe()}};
     uns["library"] = library_.describe();
-    for (std::size_t i = 0; i < models_.cards().size(); ++i)
-        uns["models"][fmt::format("{:04}", i)] = nlohmann::json(models_.cards()[i]);
+    // Cards nest deeper than uns may: kept as the JSON text that stands in the weights files.
+    std::vector<std::string> cards;
+    for (auto const& card : models_.cards()) cards.push_back(nlohmann::json(card).dump());
+    uns["model_cards"] = cards;
     uns["notes"]["X"] =
         "quantity.arm.statistic; arms: element (inserted), uninserted (same windows, accessibility of the "
         "site 1), "
@@ -236,7 +238,7 @@ void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::Uni
     }
     draw_sites(element, screen);
 
-    auto const& raw_type = settings_.text("output.raw");
+    auto const& raw_type = settings_.text("results.raw");
     raw_.resize(raw_type == "none" ? 0 : insertions_ * outputs());
     model::ScreenInput const input{features, shuffled, window_starts_, site_classes_};
     model::RawPredictions const raw{raw_, {}, {}};

@@ -112,6 +112,9 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
         settings.refuse("sites.focus", fmt::format("{} lies outside a window of {} regions (counted from 0)",
                                                    rules_.focus, rules_.regions));
     rules_.max_span_bp = settings.integer("sites.max_span_bp");
+    elements_of_model_.resize(files_.size());
+    for (std::uint64_t element = 0; element < library.size(); ++element)
+        ++elements_of_model_[model_of(element)];
     check_loci();
 }
 
@@ -216,7 +219,12 @@ std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
     options.focus = static_cast<std::int64_t>(rules_.focus);
     options.micro_batch = settings_.integer("model.micro_batch");
     options.one_query = options.shared_embedding = settings_.flag("model.shortcuts");
-    options.remember_uninserted = settings_.flag("model.shortcuts");
+    // The uninserted control depends on its window only. Where windows recur often enough, each is predicted
+    // once and remembered, in fixed blocks; the rule decides bits, so it must not depend on the number of
+    // ranks.
+    auto const draws = elements_of_model_[model] * settings_.count("sites.insertions");
+    options.remember_uninserted = settings_.flag("model.shortcuts") && draws >= 2 * screen->sites.size();
+    options.uninserted_batch = options.micro_batch;
     options.shared_embedding_bytes = settings_.integer("model.shared_embedding_mb") << 20;
     options.check_every = settings_.integer("model.check_every");
     model::Compute compute{

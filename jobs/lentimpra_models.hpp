@@ -66,7 +66,7 @@ private:
     std::vector<std::filesystem::path> accessibility_files_;
     std::vector<model::ModelCard> cards_;
     std::vector<model::ModelCard> accessibility_cards_;
-    std::vector<std::size_t> model_of_group_;
+    std::vector<std::uint64_t> elements_of_model_;
     std::list<std::pair<std::size_t, std::unique_ptr<Screen>>> loaded_;  ///< most recent first
 };
 

@@ -21,8 +21,9 @@ std::vector<SettingSpec> lentimpra_settings() {
          9e15},
         {"atlas.file",
          Kind::text,
-         {, Affects::run},
-         "Atlas (.h5ad) that the features job wrote: the genome's regions."},
+         {},
+         "Atlas (.h5ad) that the features job wrote: the genome's regions.",
+         Affects::run},
         {"atlas.cell_type", Kind::text, text(""),
          "Cell type whose accessibility fills the accessibility column and, with sites.regions = "
          "\"accessible\", "
@@ -191,7 +192,7 @@ std::vector<SettingSpec> lentimpra_settings() {
          0,
          1e6},
 
-        {"output.raw",
+        {"results.raw",
          Kind::text,
          text("none"),
          "Keep every insertion's predictions (obsm/raw).",

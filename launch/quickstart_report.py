@@ -42,9 +42,9 @@ def auc_interval(score, positive, peak, rng):
 
 def ridge_scores(atlas, cell_type, tiles, features):
     """Ridge on the tile's own motif vector, trained on the regions outside the tile's fold (alpha 1)."""
-    names = list(atlas.uns["accessibility"])
+    names = list(atlas.uns["cell_types"])
     target = np.asarray(atlas.obsm["accessibility"])[:, names.index(cell_type)]
-    scale = np.asarray(atlas.varm["scale"])[:, list(atlas.uns["scales"]).index("all_regions")]
+    scale = np.asarray(atlas.varm["scale"])[:, list(atlas.uns["scale_sets"]).index("all_regions")]
     inputs = np.minimum(np.asarray(atlas.X) / scale, 1)
     centre = (atlas.obs["start"].to_numpy() + atlas.obs["end"].to_numpy()) // 2
     fold = np.maximum(np.minimum(centre // 1_000_000, 20), 1)

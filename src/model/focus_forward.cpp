@@ -24,14 +24,14 @@ FocusForward::FocusForward(Predictor::State const& model, TableRows const& table
     auto const& get = model_->get;
     for (auto const& block : get.blocks) qkv_bias_.push_back(qkv_bias(block));
     auto const bytes = static_cast<std::int64_t>(c10::elementSize(model_->type));
-    shared_bytes_ = (table_->regions() + 1) * 4 * get.config().dim * bytes;
+    shared_bytes_ = (table_->places() + 1) * 4 * get.config().dim * bytes;
     if (options_.shared_embedding && shared_bytes_ <= options_.shared_embedding_bytes) share_embedding();
 }
 
 void FocusForward::share_embedding() {
     auto const& get = model_->get;
     auto const dim = get.config().dim;
-    auto const regions = table_->regions();
+    auto const regions = table_->places();
     auto const like = at::TensorOptions(model_->type).device(model_->device);
     table_tokens_ = at::empty({regions + 1, dim}, like);
     table_qkv_ = at::empty({regions + 1, 3 * dim}, like);
@@ -94,7 +94,7 @@ FocusForward::Projections FocusForward::gather(std::span<std::int64_t const> sta
     std::vector<std::int64_t> sources;
     sources.reserve(starts.size() * static_cast<std::size_t>(tokens));
     for (auto const start : starts) {
-        sources.push_back(table_->regions());  // CLS
+        sources.push_back(table_->places());  // CLS
         for (std::int64_t r = 0; r < options_.window; ++r) sources.push_back(start + r);
     }
     auto const index = index_tensor(sources, model_->device);

@@ -27,9 +27,9 @@ FeatureTable const& checked(FeatureTable const& table, Predictor const& model,
     require(
         table.motifs == config.motifs(),
         fmt::format("the atlas has {} motif features, the model reads {}", table.motifs, config.motifs()));
-    require(options.window >= 1 && options.window <= table.regions,
+    require(options.window >= 1 && options.window <= table.places(),
             fmt::format("window = {} regions does not fit the atlas of {} regions", options.window,
-                        table.regions));
+                        table.places()));
     require(options.focus >= 0 && options.focus < options.window,
             fmt::format("focus = {} lies outside the window of {} regions", options.focus, options.window));
     require(options.micro_batch >= 1 && options.uninserted_batch >= 1,
@@ -56,7 +56,7 @@ InsertionPredictor::State::State(Predictor model, FeatureTable const& features, 
             predictor.state().device),
       forward(predictor.state(), table, how) {
     if (!options.remember_uninserted) return;
-    auto const starts = table.regions() - options.window + 1;
+    auto const starts = table.places() - options.window + 1;
     remembered_ = at::zeros({starts, predictor.config().outputs},
                             at::TensorOptions(at::kFloat).device(predictor.state().device));
     is_known_.assign(
@@ -133,7 +133,7 @@ at::Tensor InsertionPredictor::State::predict(std::span<std::int64_t const> wind
         auto const start = window_starts[i];
         auto const vector = vector_of[i];
         ensure(
-            start >= 0 && start + options.window <= table.regions() && vector >= -1 && vector < vector_count,
+            start >= 0 && start + options.window <= table.places() && vector >= -1 && vector < vector_count,
             "InsertionPredictor: a window or a vector does not exist");
         auto& part = vector < 0 && options.remember_uninserted ? control : inserted;
         part.places.push_back(static_cast<std::int64_t>(i));
@@ -179,7 +179,7 @@ std::int64_t InsertionPredictor::outputs() const noexcept {
     return predictor().config().outputs;
 }
 std::int64_t InsertionPredictor::regions() const noexcept {
-    return state_->table.regions();
+    return state_->table.places();
 }
 
 std::string InsertionPredictor::describe() const {

@@ -26,6 +26,8 @@ void require_shapes(FeatureTable const& table) {
                (table.scales.empty() || table.scales.size() == motifs) &&
                (table.accessibility.empty() || table.accessibility.size() == regions),
            "the spans of a FeatureTable do not have its shape");
+    ensure(std::all_of(table.rows.begin(), table.rows.end(), [&](auto row) { return row < regions; }),
+           "a FeatureTable's rows lie outside of it");
     for (std::size_t m = 0; m < table.scales.size(); ++m) {
         require(std::isfinite(table.scales[m]) && table.scales[m] > 0,
                 fmt::format("the scale of motif {} is {}, expected a positive number", m, table.scales[m]));
@@ -44,10 +46,9 @@ TableRows::TableRows(FeatureTable const& table, bool hide_accessibility, at::Dev
     : table_(table), hide_accessibility_(hide_accessibility), device_(device) {
     require_shapes(table_);
     if (device_.is_cpu()) return;
-    resident_ = at::empty({table_.regions, table_.motifs + 1}, at::TensorOptions(at::kFloat).device(device_));
-    for (std::int64_t first = 0; first < table_.regions; first += kUploadRows) {
-        std::vector<std::int64_t> block(
-            static_cast<std::size_t>(std::min(kUploadRows, table_.regions - first)));
+    resident_ = at::empty({places(), table_.motifs + 1}, at::TensorOptions(at::kFloat).device(device_));
+    for (std::int64_t first = 0; first < places(); first += kUploadRows) {
+        std::vector<std::int64_t> block(static_cast<std::size_t>(std::min(kUploadRows, places() - first)));
         std::iota(block.begin(), block.end(), first);
         auto host = at::empty({static_cast<std::int64_t>(block.size()), table_.motifs + 1}, at::kFloat);
         make(block, host);
@@ -55,25 +56,25 @@ TableRows::TableRows(FeatureTable const& table, bool hide_accessibility, at::Dev
     }
 }
 
-at::Tensor TableRows::rows(std::span<std::int64_t const> regions) const {
-    auto out = at::empty({static_cast<std::int64_t>(regions.size()), table_.motifs + 1},
+at::Tensor TableRows::rows(std::span<std::int64_t const> places) const {
+    auto out = at::empty({static_cast<std::int64_t>(places.size()), table_.motifs + 1},
                          at::TensorOptions(at::kFloat).device(device_));
-    read(regions, out);
+    read(places, out);
     return out;
 }
 
-void TableRows::read(std::span<std::int64_t const> regions, at::Tensor& out) const {
+void TableRows::read(std::span<std::int64_t const> places, at::Tensor& out) const {
     if (resident_.defined()) {
-        at::index_select_out(out, resident_, 0, index_tensor(regions, device_));
+        at::index_select_out(out, resident_, 0, index_tensor(places, device_));
     } else {
-        make(regions, out);
+        make(places, out);
     }
 }
 
-void TableRows::make(std::span<std::int64_t const> regions, at::Tensor& out) const {
+void TableRows::make(std::span<std::int64_t const> places, at::Tensor& out) const {
     auto* row = out.mutable_data_ptr<float>();
-    for (auto const region : regions) {
-        fill(region, row);
+    for (auto const place : places) {
+        fill(table_.rows.empty() ? place : table_.rows[static_cast<std::size_t>(place)], row);
         row += table_.motifs + 1;
     }
 }

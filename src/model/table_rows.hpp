@@ -11,22 +11,22 @@ namespace mpira::model {
 
 /// Rows of a FeatureTable as a network reads them: scaled, clipped to 1, with the accessibility column last.
 ///
-/// On the CPU each row is made from the caller's spans when asked for; a GPU holds all of them, (regions, F)
-/// f32, made here.
+/// A place is an entry of table.rows. On the CPU each row is made from the caller's spans when asked for; a
+/// GPU holds all of them, (places, F) f32, made here.
 class TableRows {
 public:
     /// `hide_accessibility`: the column is 1 in all rows, as an accessibility model was trained.
     TableRows(FeatureTable const& table, bool hide_accessibility, at::Device device);
 
-    [[nodiscard]] std::int64_t regions() const noexcept { return table_.regions; }
+    [[nodiscard]] std::int64_t places() const noexcept { return table_.places(); }
     /// (n, F) f32 on the device: a tensor of its own. A value that isn't finite is a usage error with its
     /// place.
-    [[nodiscard]] at::Tensor rows(std::span<std::int64_t const> regions) const;
+    [[nodiscard]] at::Tensor rows(std::span<std::int64_t const> places) const;
     /// The same into `out`, (n, F) f32 on the device, contiguous.
-    void read(std::span<std::int64_t const> regions, at::Tensor& out) const;
+    void read(std::span<std::int64_t const> places, at::Tensor& out) const;
 
 private:
-    void make(std::span<std::int64_t const> regions, at::Tensor& out) const;  // on the host
+    void make(std::span<std::int64_t const> places, at::Tensor& out) const;  // on the host
     void fill(std::int64_t region, float* row) const;
     FeatureTable table_;
     bool hide_accessibility_;

@@ -19,7 +19,7 @@ def prepare(folder):
     write_weights(folder / "expression.safetensors", atlas, "expression", 1, [["chr2", 2000, 3000]])
     rng = np.random.default_rng(3)
     write_fasta(folder / "elements.fa", [(f"e{i}", random_sequence(rng, 70)) for i in range(ELEMENTS)])
-    settings = "[sites]\ninsertions = 60\n[controls]\nshuffles = 2\n[output]\nraw = \"f16\"\n[commit]\nunits = 2\n"
+    settings = "[sites]\ninsertions = 60\n[controls]\nshuffles = 2\n[results]\nraw = \"f16\"\n[commit]\nunits = 2\n"
     (folder / "screen.toml").write_text(screen_toml(folder, folder / "one.h5ad", settings))
 
 

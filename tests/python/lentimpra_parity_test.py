@@ -163,7 +163,7 @@ mode = "{mode}"
 insertions = {INSERTIONS}
 [controls]
 shuffles = {SHUFFLES}
-[output]
+[results]
 raw = "f32"
 """))
     mpira("lentimpra", "--config", folder / "screen.toml", ranks=2, code=0)
@@ -172,7 +172,7 @@ raw = "f32"
     assert list(screen.obs_names) == list(elements)
 
     base = np.minimum(np.asarray(atlas.X, dtype=np.float64) / scales_of(atlas), 1)
-    toy_cell = np.asarray(atlas.obsm["accessibility"], dtype=np.float64)[:, list(atlas.uns["accessibility"]).index("toy_cell")]
+    toy_cell = np.asarray(atlas.obsm["accessibility"], dtype=np.float64)[:, list(atlas.uns["cell_types"]).index("toy_cell")]
     promoter = atlas.obs["promoter"].to_numpy().astype(bool)
     assert 0 < promoter.sum() < len(promoter) and 0 < toy_cell.sum() < len(toy_cell)
     starts_all = site_starts(atlas, held_out)

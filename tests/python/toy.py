@@ -24,7 +24,7 @@ def make_inputs(folder):
     write_fasta(folder / "genome.fa", genome)
     regions, tss = [], []
     for name, sequence in genome:
-        for start in range(30, len(sequence) - 120, 190):
+        for start in range(30, len(sequence) - 180, 190):
             start += int(rng.integers(0, 60))
             regions.append((name, start, start + int(rng.integers(40, 110))))
             if rng.random() < 0.3:
@@ -89,7 +89,7 @@ def write_weights(path, atlas, head, seed, held_out, accessibility="constant"):
         tensors[b + "mlp.fc2.weight"], tensors[b + "mlp.fc2.bias"] = normal(d, hidden), normal(d)
     tensors["encoder.norm.weight"], tensors["encoder.norm.bias"] = 1 + normal(d), normal(d)
     tensors["head_exp.head.weight"], tensors["head_exp.head.bias"] = normal(outputs, d), normal(outputs)
-    card = {"format": 1, "architecture": {"features": len(motifs) + 1, "dim": d, "depth": depth, "heads": 4,
+    card = {"format": 1, "architecture": {"network": "GET", "features": len(motifs) + 1, "dim": d, "depth": depth, "heads": 4,
                                           "mlp_ratio": 2.0, "outputs": outputs, "head": head, "drop_path": 0.0,
                                           "eps": 1e-6},
             "assembly": "toy", "motifs": motifs, "scan_hash": str(atlas.uns["scan"]["hash"]), "window": WINDOW,
@@ -101,7 +101,7 @@ def write_weights(path, atlas, head, seed, held_out, accessibility="constant"):
 
 
 def scales_of(atlas):
-    return np.asarray(atlas.varm["scale"])[:, list(atlas.uns["scales"]).index("all_regions")]
+    return np.asarray(atlas.varm["scale"])[:, list(atlas.uns["scale_sets"]).index("all_regions")]
 
 
 def screen_toml(folder, output, extra="", weights=None):

@@ -17,13 +17,20 @@ namespace mpira::model {
 /// the node), a GPU gets one scaled copy.
 ///
 /// Row of region r: min(features[r] / scales, 1), then min(accessibility[r], 1). The spans must outlive the
-/// predictor.
+/// predictor. With `rows` (those accessible in a cell type, say) windows are runs of consecutive entries of
+/// it: place p is region rows[p], and window starts count places.
 struct FeatureTable {
     std::int64_t regions = 0;
     std::int64_t motifs = 0;
-    std::span<float const> features;       ///< (regions, motifs), row-major, finite
-    std::span<float const> scales;         ///< (motifs), > 0; empty: features are scaled already
-    std::span<float const> accessibility;  ///< (regions); empty: 1 in all rows
+    std::span<float const> features;        ///< (regions, motifs), row-major, finite
+    std::span<float const> scales;          ///< (motifs), > 0; empty: features are scaled already
+    std::span<float const> accessibility;   ///< (regions); empty: 1 in all rows
+    std::span<std::uint32_t const> rows{};  ///< ascending, < regions; empty: all of them
+
+    /// Rows that windows are cut from.
+    [[nodiscard]] std::int64_t places() const {
+        return rows.empty() ? regions : static_cast<std::int64_t>(rows.size());
+    }
 };
 
 /// How insertions are computed. Everything here can move results by float noise, so all of it belongs in the
