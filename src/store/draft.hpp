@@ -44,6 +44,6 @@ h5::File create_hdf5(std::filesystem::path const& path);
 /// The same file again, for datasets of kLargeBytes and more: these begin at multiples of a page, which makes
 /// writes of 1 MiB a fifth faster (HDF5 has one alignment an open file).
 h5::File reopen_for_large(std::filesystem::path const& path);
-inline constexpr std::uint64_t kLargeBytes = 64 * 1024;
+inline constexpr std::uint64_t kLargeBytes = 64ULL * 1024;
 
 }  // namespace mpira::store

@@ -158,7 +158,7 @@ void require_space(std::filesystem::path const& folder, std::uint64_t planned, F
 }  // namespace
 
 std::uint64_t ResultFile::planned_bytes(ResultLayout const& layout, ResultTables const& tables) {
-    constexpr std::uint64_t kFormatOverhead = 64 * 1024;
+    constexpr std::uint64_t kFormatOverhead = 64ULL * 1024;
     constexpr std::uint64_t kPerString = 16 + 16 + 8;  // reference, heap object header, padding
     std::uint64_t bytes = kFormatOverhead + layout.identity.dump().size();
     for (auto const& array : layout.row_arrays) bytes += layout.rows * array.bytes_per_row() + kAlignment;

@@ -365,7 +365,7 @@ TEST_F(ResultFileTest, FinishNeedsEveryUnit) {
 /// is there, and the campaign resumes to the bytes of an undisturbed one.
 TEST_F(ResultFileTest, LosesNoCommittedUnitInAPowerCut) {
     layout = sample::layout(230, 4);
-    constexpr std::uint32_t kCrashes = 300;
+    constexpr std::uint32_t kCrashes = 120;
     std::uint64_t acknowledged = 0;
     for (std::uint32_t seed = 0; seed < kCrashes; ++seed) {
         create({.reserve = false, .overwrite = seed > 0});
