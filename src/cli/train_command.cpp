@@ -27,8 +27,11 @@ int train(CommandLine const& line, comm::Communicator const& world) {
     auto const devices = world.all_gather(device.name);
     if (world.is_root()) {
         log::info("{}: train", program_name());
-        log::info("{} ranks on {}; {}; {} threads a rank", world.size(), report::count_equal(hosts),
-                  report::count_equal(devices), settings.integer("threads"));
+        auto const count = [](std::int64_t n, char const* what) {
+            return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
+        };
+        log::info("{} on {}; {}; {} a rank", count(world.size(), "rank"), report::count_equal(hosts),
+                  report::count_equal(devices), count(settings.integer("threads"), "thread"));
     }
     comm::StopSignals const signals;
     return train::run_train(world, settings,

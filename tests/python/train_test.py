@@ -195,6 +195,23 @@ def check_wrong_inputs(folder):
     print(f"{len(WRONG) + 3} wrong inputs refused by name")
 
 
+def check_other_ways_of_holding_out(folder):
+    """Whole chromosomes, the next one validating; blocks, the next one validating; nothing held out."""
+    for words, test, validation in (
+            (["--set", "holdout.chromosomes=chr3"], 78, 198), (["--set", "holdout.regions=chr2:0-50000"], 49, 50),
+            (["--set", "validation.mode=none"], 0, 0)):
+        run = mpira(*train(folder, *NO_FOLD, *words, "--set", "train.epochs=1", "--set", "holdout.margin_bp=0",
+                           "--fresh", "--overwrite", output="h.safetensors"), code=0)
+        assert f"{validation} to validate, {test} held out" in run.text, run
+        _, card = weights(folder / "h.safetensors")
+        if "chr3" in words[1]:
+            ((chrom, start, end),) = card["held_out"]
+            assert chrom == "chr3" and start == 0 and end > CHROMS["chr3"], card["held_out"]
+        again = mpira(*train(folder, *NO_FOLD, *words, "--set", "train.epochs=1", "--set", "holdout.margin_bp=0",
+                             output="h.safetensors"), code=0)
+        assert "finished already" in again.text, again
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="mpira-train-") as name:
         folder = Path(name)
@@ -202,6 +219,7 @@ def main():
         check_files(folder)
         check_resume(folder)
         check_finished_output(folder)
+        check_other_ways_of_holding_out(folder)
         check_wrong_inputs(folder)
 
 

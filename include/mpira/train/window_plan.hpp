@@ -40,7 +40,8 @@ private:
 };
 
 /// Chunks of `window` places that cover the runs; the last chunk of a run is aligned to its end, and what it
-/// predicts replaces what an earlier chunk said. A shorter run is one chunk.
+/// predicts replaces what an earlier chunk said. A shorter run is one chunk. Chunks may span any distance:
+/// every held-out region gets its prediction.
 [[nodiscard]] std::vector<genome::PlaceRange> scoring_chunks(std::span<genome::PlaceRange const> runs,
                                                              std::uint64_t window);
 
