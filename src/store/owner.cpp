@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <random>
 #include <sstream>
 #include <thread>
 #include <utility>
@@ -69,12 +70,13 @@ OwnerInfo myself(std::string_view job) {
     info.started_ms = info.heartbeat_ms = now_ms();
     info.process_start = start_of(info.pid);
     info.pid_namespace = pid_namespace();
+    std::random_device draw;
+    info.token = (std::uint64_t{draw()} << 32) | draw();
     return info;
 }
 
-bool same_process(OwnerInfo const& a, OwnerInfo const& b) {
-    return a.host == b.host && a.pid == b.pid && a.process_start == b.process_start &&
-           a.pid_namespace == b.pid_namespace && a.started_ms == b.started_ms;
+bool same_claim(OwnerInfo const& a, OwnerInfo const& b) {
+    return a.token == b.token;
 }
 
 Record encode(OwnerInfo const& info) {
@@ -84,7 +86,8 @@ Record encode(OwnerInfo const& info) {
                               {"started_ms", info.started_ms},
                               {"heartbeat_ms", info.heartbeat_ms},
                               {"process_start", info.process_start},
-                              {"pid_namespace", info.pid_namespace}};
+                              {"pid_namespace", info.pid_namespace},
+                              {"token", info.token}};
     std::string text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
     ensure(text.size() <= kTextBytes, "the owner record is too long");
     text.resize(kTextBytes, '\0');
@@ -113,6 +116,7 @@ std::optional<OwnerInfo> decode(Record const& record) {
         info.heartbeat_ms = json.at("heartbeat_ms").get<std::int64_t>();
         info.process_start = json.at("process_start").get<std::uint64_t>();
         info.pid_namespace = json.at("pid_namespace").get<std::string>();
+        info.token = json.at("token").get<std::uint64_t>();
         return info;
     } catch (nlohmann::json::exception const&) {
         return std::nullopt;
@@ -240,7 +244,7 @@ Owner Owner::claim(std::filesystem::path const& file, std::string_view job, doub
 void Owner::heartbeat() {
     RecordLock const lock(descriptor_.get(), offset_);
     auto const now = read_record(descriptor_.get(), offset_, file_);
-    if (now && !same_process(*now, info_))
+    if (now && !same_claim(*now, info_))
         throw Error(Origin::system,
                     fmt::format("{} has been taken over by {}", file_.string(), in_words(*now)));
     info_.heartbeat_ms = now_ms();
@@ -252,7 +256,7 @@ void Owner::release() {
     {
         RecordLock const lock(descriptor_.get(), offset_);
         auto const now = read_record(descriptor_.get(), offset_, file_);
-        if (!now || same_process(*now, info_)) {
+        if (!now || same_claim(*now, info_)) {
             Record const free{};
             write_all(*io_, descriptor_.get(), free, offset_, file_);
         }

@@ -29,6 +29,7 @@ struct OwnerInfo {
 
     std::uint64_t process_start = 0;  ///< tells a reused pid
     std::string pid_namespace;
+    std::uint64_t token = 0;  ///< drawn at claim(): tells this claim from any other
 };
 
 /// A heartbeat older than this means a dead owner where its process can't be seen.
