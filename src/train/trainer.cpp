@@ -287,7 +287,7 @@ struct Trainer::State {
         } else {
             best_epoch = epoch;
         }
-        history.push_back(std::move(record));
+        history.push_back(record);
         step_in_epoch = 0;
         epoch_loss = 0;
         epoch_entries = 0;
