@@ -13,7 +13,7 @@ def main(run):
     for path in sorted(pathlib.Path(run, "folds").glob("fold_*.safetensors"), key=lambda p: int(p.stem.split("_")[1])):
         with safe_open(path, framework="np") as weights:
             card = json.loads(weights.metadata()["mpira"])
-        test = card["training"]["test"]
+        test = card["training"]["held_out"]
         rows.append((path.stem.split("_")[1], test["pearson"], test["auroc"]))
     print("fold  held-out Pearson  AUROC   (predicted against measured BEAF_Kc, regions of the fold's own megabase)")
     for fold, pearson, auroc in rows:
