@@ -72,9 +72,8 @@ def main(run):
     shuffled = table[f"{output}.shuffled.mean"].to_numpy() - table[f"{output}.uninserted.mean"].to_numpy()
 
     features = np.asarray(screen.obsm["features"])
-    names = [str(name) for name in screen.uns["feature_names"]]
-    column = {motif: features[:, [i for i, n in enumerate(names) if n.split(" ")[-1] == motif]].max(axis=1)
-              for motif in MOTIFS}
+    scan = atlas.uns["scan"]
+    column = {motif: features[:, scan["features"][scan["motif_names"] == motif]].max(axis=1) for motif in MOTIFS}
 
     print("\nTop elements by predicted BEAF occupancy, paired difference to the same windows uninserted:")
     order = np.argsort(-paired)[:10]
