@@ -31,8 +31,15 @@ def command_line(*words, ranks=0):
     return [MPIRA, *words] if ranks == 0 else [MPIEXEC, "-n", str(ranks), MPIRA, *words]
 
 
+# As config/cmake/MpiraTest.cmake sets it, so that a script also runs by hand.
+DEFAULT_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+                       "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_ALLOW_RUN_AS_ROOT": "1",
+                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+                       "OMPI_MCA_odls_base_sigkill_timeout": "20"}
+
+
 def environment(ranks, **extra):
-    env = dict(os.environ, **{key: str(value) for key, value in extra.items()})
+    env = DEFAULT_ENVIRONMENT | dict(os.environ, **{key: str(value) for key, value in extra.items()})
     env.pop("MPIRA_EXPECTED_RANKS", None)
     if ranks > 0:
         env["MPIRA_EXPECTED_RANKS"] = str(ranks)
@@ -57,6 +64,8 @@ class Result:
 class Running:
     """A run that goes on in the background, in a session of its own."""
 
+    alive = []  # those not waited for: run_cases ends them when a case fails
+
     def __init__(self, *words, ranks=0, **extra):
         self.words = command_line(*words, ranks=ranks)
         self.ranks = ranks
@@ -66,6 +75,7 @@ class Running:
         self.begin = time.monotonic()
         self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err,
                                         env=environment(ranks, **extra), start_new_session=True)
+        Running.alive.append(self)
 
     def rank_pids(self):
         """Process numbers of the ranks: the launcher's descendants that run the binary."""
@@ -86,6 +96,7 @@ class Running:
             kill(pid)
 
     def wait(self, timeout=60):
+        Running.alive.remove(self)
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -270,6 +281,9 @@ def run_cases(cases, argv=None):
                 traceback.print_exc()
                 failed.append(case.__name__)
                 verdict = f"FAILED: {type(error).__name__}"
+            for run in list(Running.alive):
+                run.kill_all()
+                print(run.wait())
         print(f"{case.__name__:<50} {verdict} ({time.monotonic() - begin:.1f} s)", flush=True)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
