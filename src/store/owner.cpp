@@ -179,6 +179,10 @@ std::string in_words(OwnerInfo const& info) {
 std::uint64_t record_offset(std::filesystem::path const& file) {
     AnnDataReader const reader(file);
     require(
+        !reader.contains(kSealed),
+        fmt::format("{} is a sealed copy and takes no more rows; give the unsealed file or another --output",
+                    file.string()));
+    require(
         reader.contains(kOwner),
         fmt::format("{} is no result file that mpira could write to (it has no {})", file.string(), kOwner));
     auto const info = reader.info(kOwner);
