@@ -115,6 +115,14 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
     elements_of_model_.resize(files_.size());
     for (std::uint64_t element = 0; element < library.size(); ++element)
         ++elements_of_model_[model_of(element)];
+    if (auto const& cell_type = settings.text("atlas.cell_type");
+        !cell_type.empty() && !atlas.has_cell_type(cell_type))
+        settings.refuse("atlas.cell_type",
+                        fmt::format("'{}' is not in {}{}", cell_type, atlas.file().string(),
+                                    text::did_you_mean(cell_type, atlas.cell_types())));
+    // That no site is left is told now, and not by the first unit of each model.
+    for (std::size_t model = 0; model < cards_.size(); ++model)
+        if (elements_of_model_[model] > 0) static_cast<void>(sites_of(cards_[model]));
     check_loci();
 }
 
