@@ -1,13 +1,15 @@
 """A campaign's life with the synthetic job: rank counts, resuming, signals, owners, failures, exit codes."""
 
+import os
 import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 
-from mpira_test import (MPIRA, Running, assert_equal_results, done_units, mpira, open_h5, read_anndata, run_cases, status,
+from mpira_test import (MPIEXEC, MPIRA, Running, assert_equal_results, done_units, mpira, open_h5, read_anndata, run_cases, status,
                         synthetic_rows, wait_until)
 
 SMALL = ["--set", "rows=400", "--set", "columns=5", "--set", "rows_per_unit=7", "--set", "duration.mean_ms=1"]
@@ -235,11 +237,35 @@ def the_doctor(folder):
     assert scratch.read_text() == "mine"
 
 
+def launched_locally(folder):
+    """launch/local: ^C or TERM drains, the exit code is the file's, a typing error is told without a wait."""
+    script = Path(__file__).resolve().parents[2] / "launch" / "local"
+    environment = {"MPIRA": MPIRA, "MPIRA_MPIEXEC": MPIEXEC, "PATH": os.environ["PATH"]}
+    file = folder / "a.h5ad"
+
+    def start(*words):
+        return subprocess.Popen([script, "--ranks", "2", "--oversubscribe", "synthetic", *map(str, words)], env=environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+    run = start(*SLOW, "--output", file)
+    wait_until(lambda: len(done_units(file)) > 3, what="first commits")
+    run.terminate()
+    text = run.communicate(timeout=30)[0]
+    assert run.returncode == 3 and "stopped" in text, (run.returncode, text)
+    run = start(*SLOW, "--set", "duration.mean_ms=0", "--output", file)
+    text = run.communicate(timeout=30)[0]
+    assert run.returncode == 0 and "resuming" in text, (run.returncode, text)
+    assert status(file)["outcome"] == "done"
+    run = start("--set", "rowz=1")
+    text = run.communicate(timeout=30)[0]
+    assert run.returncode == 2 and "'rows'" in text, (run.returncode, text)
+
+
 CASES = [same_bytes_at_every_rank_count, more_ranks_than_units, a_finished_campaign_stays_as_it_is,
          a_changed_setting_is_refused_by_name, fresh_and_overwrite, a_signal_stops_and_the_next_start_resumes,
          signals_under_mpirun, one_owner_at_a_time, a_failing_unit_is_set_aside, a_unit_that_fails_once_is_retried,
          a_rank_that_dies_ends_the_job_within_seconds, status_while_it_runs, verify_and_seal, plan_and_tables,
-         the_doctor]
+         the_doctor, launched_locally]
 
 if __name__ == "__main__":
     assert MPIRA
