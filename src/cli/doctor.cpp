@@ -100,9 +100,10 @@ public:
                   for (std::size_t i = 0; i < kLength; ++i)
                       values[i] = static_cast<float>(world_.rank() + static_cast<int>(i % 7));
                   world_.all_sum(std::span(values));
-                  auto const n = world_.size();
+                  int const n = world_.size();
+                  int const sum_of_ranks = n * (n - 1) / 2;
                   for (std::size_t i = 0; i < kLength; ++i) {
-                      auto const expected = static_cast<float>(n * (n - 1) / 2 + n * static_cast<int>(i % 7));
+                      auto const expected = static_cast<float>(sum_of_ranks + n * static_cast<int>(i % 7));
                       require(values[i] == expected,
                               fmt::format("element {} is {}, expected {}", i, values[i], expected));
                   }

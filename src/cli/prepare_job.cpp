@@ -38,7 +38,7 @@ PreparedJob prepare_job(CommandLine const& line, comm::Communicator const& world
 
 std::filesystem::path output_path(std::filesystem::path const& from_command_line, Settings const& settings) {
     namespace fs = std::filesystem;
-    auto const path = from_command_line.empty() ? settings.path("output") : from_command_line;
+    auto path = from_command_line.empty() ? settings.path("output") : from_command_line;
     if (path.empty()) settings.refuse("output", "where should the result go? --output FILE.h5ad");
     auto const name = path.string();
     std::error_code code;

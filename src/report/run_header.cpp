@@ -73,7 +73,7 @@ std::vector<std::string> run_footer(schedule::CampaignOutcome const& outcome,
         outcome.set_aside > 0 ? fmt::format(", {} set aside after failing", outcome.set_aside) : "")};
     if (outcome.set_aside > 0)
         lines.push_back(fmt::format("mpira status {} shows the errors", output.string()));
-    lines.push_back("the same command, on any number of ranks, goes on from here");
+    lines.emplace_back("the same command, on any number of ranks, goes on from here");
     return lines;
 }
 
