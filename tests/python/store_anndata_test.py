@@ -127,7 +127,7 @@ def files_of_python(folder):
         assert seen["obsm"]["counts"]["values"] == list(range(8))
         uns = seen["uns"]
         assert uns["assembly"] == "dm3" and uns["window"] == 500 and uns["yes"] is True and uns["rate"] == 0.5
-        assert uns["deep"] == {"list": ["a", "b"]} and uns["scale_sets"] == [1, 2] and uns["table"] is None
+        assert uns["deep"] == {"list": ["a", "b"]} and uns["scales"] == [1, 2] and uns["table"] is None
     data.X = sparse.csr_matrix(x)
     data.write_h5ad(folder / "sparse.h5ad")
     message = read(folder / "sparse.h5ad")
