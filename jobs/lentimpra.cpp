@@ -1,7 +1,9 @@
 #include "jobs/lentimpra.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <optional>
 #include <span>
 
 #include <fmt/format.h>
@@ -71,6 +73,7 @@ public:
         return static_cast<double>(layout_.row_count(unit));  // every element has the same number of windows
     }
     void run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) override;
+    std::optional<double> measured_seconds_per_cost() override;
     [[nodiscard]] std::string describe() const override {
         return fmt::format("{}\n{}\n{}\n{} insertions an element, {} sites, {} shuffles{}", atlas_.describe(),
                            library_.describe(), models_.describe(), insertions_, settings_.text("sites.mode"),
@@ -260,6 +263,36 @@ void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::Uni
         auto const half = rows.array<std::uint16_t>("obsm/raw").subspan(row * raw_.size(), raw_.size());
         std::transform(raw_.begin(), raw_.end(), half.begin(), to_float16);
     }
+}
+
+std::optional<double> LentiMpra::measured_seconds_per_cost() {
+    constexpr double kLongElement_s = 5;
+    constexpr int kMicroBatches = 2;
+    Screen& screen = models_.for_element(0);
+    draw_sites(0, screen);
+    auto const micro_batch = settings_.count("model.micro_batch");
+    std::vector<std::int64_t> starts(micro_batch);
+    for (std::uint64_t i = 0; i < micro_batch; ++i) starts[i] = window_starts_[i % window_starts_.size()];
+    std::vector<float> const vector(atlas_.feature_count(), 0.5F);
+    std::vector<std::int32_t> const inserted(micro_batch, 0);
+    std::vector<float> out(micro_batch * outputs());
+    auto const seconds_of_one = [&](model::InsertionPredictor& predictor) {
+        using Clock = std::chrono::steady_clock;
+        std::span<float> const results(out.data(),
+                                       micro_batch * static_cast<std::size_t>(predictor.outputs()));
+        predictor.predict(starts, vector, inserted, results);  // pays for memory and threads
+        auto const begin = Clock::now();
+        for (int i = 0; i < kMicroBatches; ++i) predictor.predict(starts, vector, inserted, results);
+        return std::chrono::duration<double>(Clock::now() - begin).count() / kMicroBatches;
+    };
+    double batch_s = seconds_of_one(*screen.expression);
+    if (screen.accessibility_model) batch_s += seconds_of_one(*screen.accessibility_model);
+    // The uninserted control counts as an arm of its own, though recurring windows are remembered: an upper
+    // bound.
+    auto const arms = 1.0 + (shape_.uninserted ? 1 : 0) + (shape_.shuffled ? 1 : 0);
+    double const element_s =
+        arms * static_cast<double>(insertions_) / static_cast<double>(micro_batch) * batch_s;
+    return element_s < kLongElement_s ? std::nullopt : std::optional(element_s);
 }
 
 void LentiMpra::run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) {

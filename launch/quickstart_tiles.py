@@ -8,6 +8,7 @@ recipe (all but 3, 7, 11, 15, 19):
   promoter   the tile holds a TSS and overlaps no BEAF_Kc peak
 
 usage: quickstart_tiles.py DATA OUT.bed [--per-group 100] [--seed 1]
+       quickstart_tiles.py DATA OUT.bed --all    (every tile: chrom, start, end, name)
 DATA is what quickstart_data.py wrote. OUT.bed: chrom, start, end, name, fold, group, peak (0-based, half-open).
 """
 import argparse
@@ -57,12 +58,17 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--per-group", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--all", action="store_true")
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
 
     length = dict(line.split("\t") for line in (arguments.data / "chrom.sizes").read_text().splitlines())
     starts = np.arange(0, int(length[CHROM]) - TILE_BP + 1, STEP_BP, dtype=np.int64)
     ends = starts + TILE_BP
+    if arguments.all:
+        arguments.out.write_text("".join(f"{CHROM}\t{s}\t{e}\ttile_{s}\n" for s, e in zip(starts, ends)))
+        print(f"{len(starts):,} tiles -> {arguments.out}")
+        return
     folds = fold_of((starts + ends) // 2)
     usable = ~np.isin(folds, list(RECIPE_FOLDS))
 

@@ -48,9 +48,12 @@ std::vector<std::uint64_t> spread_sample(std::vector<double> const& costs, std::
 struct Sample {
     double seconds = 0;
     double cost = 0;
+    std::size_t units = 0;  ///< 0: a piece of one
 };
 
-Sample run_units(store::Job& job, std::vector<std::uint64_t> const& units, std::vector<double> const& costs) {
+Sample measure(store::Job& job, std::vector<std::uint64_t> const& units, std::vector<double> const& costs) {
+    if (auto const seconds = job.measured_seconds_per_cost())
+        return {.seconds = *seconds, .cost = 1, .units = 0};
     using Clock = std::chrono::steady_clock;
     auto const run = [&](std::uint64_t unit) {
         store::UnitRows rows(job.layout(), unit);
@@ -64,6 +67,7 @@ Sample run_units(store::Job& job, std::vector<std::uint64_t> const& units, std::
     for (auto const unit : units) {
         sample.seconds += run(unit);
         sample.cost += costs[unit];
+        ++sample.units;
     }
     return sample;
 }
@@ -82,7 +86,7 @@ int plan(CommandLine const& line, comm::Communicator const& world) {
 
     // Every rank runs the same units at once, so that shared memory and caches are as busy as they will be.
     auto const units = spread_sample(costs, static_cast<std::size_t>(line.plan.sample_units));
-    auto const sample = comm::everywhere(world, [&] { return run_units(job, units, costs); });
+    auto const sample = comm::everywhere(world, [&] { return measure(job, units, costs); });
     auto const ratio = world.all_sum(sample.seconds / sample.cost) / world.size();
     auto const memory = world.all_max(static_cast<std::int64_t>(private_bytes()));
     if (!world.is_root()) return 0;
@@ -93,9 +97,10 @@ int plan(CommandLine const& line, comm::Communicator const& world) {
     auto const longest_s = ratio * most_cost;
     auto const span_s = std::max(work_s / ranks, longest_s);
     fmt::print("job {}: {}\n", layout.job, job.describe());
-    fmt::print("measured here: {} of {} units on {} rank(s), {} ({})\n", units.size(), layout.units(),
-               world.size(), prepared.device.name,
-               fmt::format("{:.4g} s a unit", sample.seconds / static_cast<double>(units.size())));
+    fmt::print("measured here: {} of {} units on {} rank(s), {}, {:.4g} s a unit\n",
+               sample.units > 0 ? std::to_string(sample.units) : std::string("a piece of one"),
+               layout.units(), world.size(), prepared.device.name,
+               work_s / static_cast<double>(layout.units()));
     fmt::print("work           {:.4g} core-hours in {} units, mean {:.4g} s, longest {:.4g} s\n",
                work_s / 3600, layout.units(), work_s / static_cast<double>(layout.units()), longest_s);
     fmt::print("time           {} on {} ranks ({} node(s) of {}), {:.4g} node-hours\n",

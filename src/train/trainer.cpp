@@ -96,7 +96,7 @@ struct Trainer::State {
           best(validation.empty() ? model : model.clone()),
           optimiser(groups(), recipe.adamw) {
         table.require_consistent();
-        ensure(recipe.epochs > 0 && recipe.batch > 0 && recipe.micro_batch > 0, "an empty recipe");
+        ensure(recipe.batch > 0 && recipe.micro_batch > 0, "an empty recipe");
         ensure(model.config().features == static_cast<std::int64_t>(table.motifs()) + 1 &&
                    model.config().outputs == static_cast<std::int64_t>(table.outputs) &&
                    model.config().head != model::HeadKind::masked,
@@ -105,7 +105,7 @@ struct Trainer::State {
         for (std::uint64_t e = 0; e < recipe.epochs; ++e) {
             total_steps += plan.steps(recipe.seed, static_cast<std::uint32_t>(e), recipe.batch);
         }
-        require(total_steps > 0,
+        require(total_steps > 0 || recipe.epochs == 0,
                 "every training window spans more than window.max_span_bp: nothing to train");
         schedule = {.lr = recipe.lr,
                     .min_lr = recipe.min_lr,

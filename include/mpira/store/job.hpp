@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -74,6 +75,9 @@ public:
     /// Looks at `stop` at least every second or so (between micro-batches) and leaves by throwing
     /// Error(Origin::stopped) when it is requested: the unit is then dropped and run again by the next start.
     virtual void run(std::uint64_t unit, UnitRows& rows, std::stop_token stop) = 0;
+    /// Seconds a relative cost of 1 takes here, from a short measurement of a piece of a unit: for planning,
+    /// where whole units would take too long. Nothing: a unit is short, run some.
+    virtual std::optional<double> measured_seconds_per_cost() { return std::nullopt; }
     /// After all units are done, in one process: what needs all rows (column maxima). Must be repeatable.
     virtual void finish(FinishedRows& /*rows*/) {}
     /// A line for people about what this job found, printed at the start by rank 0 ("4,203 regions x 286
