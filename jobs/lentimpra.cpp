@@ -136,7 +136,7 @@ void LentiMpra::make_layout() {
     layout_.identity = settings_.to_json(true);
     layout_.identity["atlas.content"] = atlas_.content_hash();
     layout_.identity["elements.content"] = library_.content_hash();
-    layout_.identity.update(models_.hashes());
+    layout_.identity["weights"] = models_.hashes();
 }
 
 store::ResultTables LentiMpra::tables() const {
@@ -156,10 +156,11 @@ store::ResultTables LentiMpra::tables() const {
         store::IntegerColumn start{"start", {}};
         store::IntegerColumn end{"end", {}};
         for (std::uint64_t element = 0; element < library_.size(); ++element) {
-            auto const locus = library_.locus(element);
-            chrom.values.emplace_back(locus->chrom);
-            start.values.push_back(locus->start);
-            end.values.push_back(locus->end);
+            if (auto const locus = library_.locus(element)) {
+                chrom.values.emplace_back(locus->chrom);
+                start.values.push_back(locus->start);
+                end.values.push_back(locus->end);
+            }
         }
         tables.obs.strings.push_back(std::move(chrom));
         tables.obs.integers.push_back(std::move(start));
@@ -181,8 +182,12 @@ store::ResultTables LentiMpra::tables() const {
     uns["notes"]["X"] =
         "quantity.arm.statistic; arms: element (inserted), uninserted (same windows, accessibility of the "
         "site 1), "
-        "shuffled (dinucleotide-shuffled elements at the same sites), and paired differences; se = sd / "
-        "sqrt(insertions)";
+        "shuffled (dinucleotide-shuffled elements at the same sites), and paired differences; se = "
+        "sd / sqrt(insertions), of independent draws of sites. Errors of the shuffled arm hold for the "
+        "shuffles used: "
+        "insertions that share a shuffle are correlated. Not a number: the sd of one insertion, the mean of "
+        "a site "
+        "class that no insertion fell into.";
     if (settings_.text("sites.mode") == "shared")
         uns["notes"]["sites"] =
             "All elements of a model share their sites: errors of their means are correlated. Compare "
@@ -245,9 +250,8 @@ void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::Uni
     raw_.resize(raw_type == "none" ? 0 : insertions_ * outputs());
     model::ScreenInput const input{features, shuffled, window_starts_, site_classes_};
     model::RawPredictions const raw{raw_, {}, {}};
-    model::screen_element(*screen.expression,
-                          screen.accessibility_model ? &*screen.accessibility_model : nullptr, shape_, input,
-                          values_, raw, stop);
+    model::screen_element(*screen.expression, screen.accessibility_model.get(), shape_, input, values_, raw,
+                          stop);
 
     auto const x = rows.array<float>("X").subspan(row * values_.size(), values_.size());
     std::transform(values_.begin(), values_.end(), x.begin(),

@@ -67,15 +67,45 @@ std::vector<genome::HeldOutInterval> held_out_of(model::ModelCard const& card) {
     return intervals;
 }
 
+/// Whether the model saw no base of the locus: all of it lies in held-out intervals, which may adjoin.
+bool is_unseen(model::ModelCard const& card, genome::ElementLibrary::Locus const& locus) {
+    std::int64_t covered = locus.start;
+    for (bool grew = true; grew && covered < locus.end;) {
+        grew = false;
+        for (auto const& one : card.held_out) {
+            if (one.chromosome != locus.chrom || one.start > covered || one.end <= covered) continue;
+            covered = one.end;
+            grew = true;
+        }
+    }
+    return covered >= locus.end;
+}
+
+/// What two models of one campaign must have in common.
+void require_alike(model::ModelCard const& first, std::filesystem::path const& first_file,
+                   model::ModelCard const& other, std::filesystem::path const& other_file) {
+    auto const same = [&](std::string_view what, auto const& one, auto const& two) {
+        if (one != two)
+            fail_usage(
+                fmt::format("{} and {} differ in {} ({} and {}): the models of a campaign must agree on it",
+                            first_file.string(), other_file.string(), what, one, two));
+    };
+    same("window", first.window, other.window);
+    same("focus", first.focus, other.focus);
+    same("the regions of their windows", first.window_regions, other.window_regions);
+}
+
 }  // namespace
 
 ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
                            genome::ElementLibrary const& library, Place const& place)
     : settings_(settings), place_(place), atlas_(atlas), library_(library) {
-    bool const by_group = !settings.path("model.weights_by_group").empty();
+    std::string_view const table_key = settings.path("model.weights_by_group").empty()
+                                           ? "accessibility.weights_by_group"
+                                           : "model.weights_by_group";
+    bool const by_group = !settings.path(table_key).empty();
     if (by_group && library.group_names().empty())
-        settings.refuse("model.weights_by_group",
-                        "elements have no group; give elements.groups or elements.group_column");
+        settings.refuse(table_key, "elements have no group; give elements.groups or elements.group_column");
     names_ = by_group ? library.group_names() : std::vector<std::string>{""};
     files_ = files_of(settings, "model.weights_by_group", "model.weights", names_);
     if (files_.empty())
@@ -88,21 +118,12 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
         require_fits(cards_.back(), file);
         auto const& first = cards_.front();
         auto const& card = cards_.back();
-        if (card.names_of_outputs() != first.names_of_outputs() || card.window != first.window ||
-            card.focus != first.focus)
-            fail_usage(
-                fmt::format("{} and {} differ in outputs or window: one campaign reads models of one kind",
-                            files_.front().string(), file.string()));
+        require_alike(first, files_.front(), card, files_[cards_.size() - 1]);
+        if (card.names_of_outputs() != first.names_of_outputs())
+            fail_usage(fmt::format("{} and {} have other outputs: one campaign reads models of one kind",
+                                   files_.front().string(), file.string()));
     }
-    for (auto const& file : accessibility_files_) {
-        accessibility_cards_.push_back(model::Weights(file).card());
-        require_fits(accessibility_cards_.back(), file);
-        if (accessibility_cards_.back().architecture.head != model::HeadKind::accessibility)
-            fail_usage(fmt::format(
-                "{}: accessibility.weights needs a model with the accessibility head, this one has "
-                "'{}'",
-                file.string(), model::name_of(accessibility_cards_.back().architecture.head)));
-    }
+    for (std::size_t i = 0; i < accessibility_files_.size(); ++i) load_accessibility_card(i);
     auto const& card = cards_.front();
     rules_.regions = settings.count("sites.window") > 0 ? settings.count("sites.window")
                                                         : static_cast<std::uint64_t>(card.window);
@@ -112,6 +133,9 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
         settings.refuse("sites.focus", fmt::format("{} lies outside a window of {} regions (counted from 0)",
                                                    rules_.focus, rules_.regions));
     rules_.max_span_bp = settings.integer("sites.max_span_bp");
+    if (rules_.regions != static_cast<std::uint64_t>(card.window))
+        log::info("warning: windows of {} regions, the models were trained on {}", rules_.regions,
+                  card.window);
     elements_of_model_.resize(files_.size());
     for (std::uint64_t element = 0; element < library.size(); ++element)
         ++elements_of_model_[model_of(element)];
@@ -122,8 +146,30 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
                                     text::did_you_mean(cell_type, atlas.cell_types())));
     // That no site is left is told now, and not by the first unit of each model.
     for (std::size_t model = 0; model < cards_.size(); ++model)
-        if (elements_of_model_[model] > 0) static_cast<void>(sites_of(cards_[model]));
+        if (elements_of_model_[model] > 0) static_cast<void>(sites_of(model));
     check_loci();
+}
+
+void ScreenModels::load_accessibility_card(std::size_t i) {
+    auto const& file = accessibility_files_[i];
+    auto const card = model::Weights(file).card();
+    require_fits(card, file);
+    if (card.architecture.head != model::HeadKind::accessibility)
+        fail_usage(fmt::format(
+            "{}: accessibility.weights needs a model with the accessibility head, this one has '{}'",
+            file.string(), model::name_of(card.architecture.head)));
+    if (cards_[i].architecture.head == model::HeadKind::accessibility)
+        settings_.refuse(
+            "accessibility.weights",
+            fmt::format("{} has the accessibility head already; leave this setting out, or give a "
+                        "model with the expression head as model.weights",
+                        files_[i].string()));
+    require_alike(cards_[i], files_[i], card, file);
+    // One vector an element goes into both models.
+    if (card.scale_set != cards_[i].scale_set)
+        fail_usage(fmt::format("{} was trained with the scale set '{}', {} with '{}': train both with one",
+                               files_[i].string(), cards_[i].scale_set, file.string(), card.scale_set));
+    accessibility_cards_.push_back(card);
 }
 
 void ScreenModels::require_fits(model::ModelCard const& card, std::filesystem::path const& file) const {
@@ -154,14 +200,14 @@ void ScreenModels::require_fits(model::ModelCard const& card, std::filesystem::p
 void ScreenModels::check_loci() const {
     auto const& mode = settings_.text("model.unseen_locus");
     if (mode == "ignore") return;
-    std::vector<std::vector<genome::HeldOutInterval>> held_out;
-    for (auto const& card : cards_) held_out.push_back(held_out_of(card));
     std::uint64_t seen = 0;
     std::uint64_t first_seen = 0;
     for (std::uint64_t element = 0; element < library_.size(); ++element) {
         auto const locus = library_.locus(element);
-        if (!locus ||
-            genome::overlaps_any(held_out[model_of(element)], locus->chrom, locus->start, locus->end))
+        if (!locus) continue;
+        auto const model = model_of(element);
+        if (is_unseen(cards_[model], *locus) &&
+            (!has_accessibility() || is_unseen(accessibility_cards_[model], *locus)))
             continue;
         if (seen++ == 0) first_seen = element;
     }
@@ -172,7 +218,7 @@ void ScreenModels::check_loci() const {
         "out",
         seen, library_.size(), library_.name(first_seen), file.string());
     if (mode == "refuse") settings_.refuse("model.unseen_locus", message);
-    log::warning("{}", message);
+    log::info("warning: {}", message);
 }
 
 std::size_t ScreenModels::model_of(std::uint64_t element) const {
@@ -183,14 +229,19 @@ std::vector<float> ScreenModels::scales_for(std::uint64_t element) const {
     return atlas_.scale(cards_[model_of(element)].scale_set);
 }
 
-genome::Sites ScreenModels::sites_of(model::ModelCard const& card) const {
+genome::Sites ScreenModels::sites_of(std::size_t model) const {
+    auto const& card = cards_[model];
     auto const& wanted = settings_.text("sites.regions");
     bool const accessible =
         wanted == "accessible" || (wanted == "model" && card.window_regions == "accessible");
     auto const& cell_type =
         settings_.text("atlas.cell_type").empty() ? card.cell_type : settings_.text("atlas.cell_type");
-    auto const held_out =
-        genome::held_out_rows(atlas_.regions(), held_out_of(card), genome::Belongs::overlap);
+    auto intervals = held_out_of(card);
+    if (has_accessibility()) {
+        auto const more = held_out_of(accessibility_cards_[model]);
+        intervals.insert(intervals.end(), more.begin(), more.end());
+    }
+    auto const held_out = genome::held_out_rows(atlas_.regions(), intervals, genome::Belongs::overlap);
     genome::SiteFilter filter;
     filter.chroms = settings_.texts("sites.chroms");
     filter.excluded = held_out;
@@ -208,7 +259,7 @@ genome::Sites ScreenModels::sites_of(model::ModelCard const& card) const {
 
 std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
     auto const& card = cards_[model];
-    auto screen = std::make_unique<Screen>(Screen{sites_of(card), atlas_.scale(card.scale_set), {}, {}, {}});
+    auto screen = std::make_unique<Screen>(Screen{sites_of(model), atlas_.scale(card.scale_set), {}, {}, {}});
     auto const& cell_type =
         settings_.text("atlas.cell_type").empty() ? card.cell_type : settings_.text("atlas.cell_type");
     if (card.accessibility == model::AccessibilityMode::quantitative)
@@ -239,11 +290,12 @@ std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
         place_.device, place_.threads,
         settings_.text("model.precision") == "bf16" ? model::Precision::bf16 : model::Precision::f32};
 
-    screen->expression.emplace(model::Predictor(files_[model], compute), table, options);
+    screen->expression =
+        std::make_unique<model::InsertionPredictor>(model::Predictor(files_[model], compute), table, options);
     if (has_accessibility()) {
         table.accessibility = {};  // that model was trained with the column set to 1
-        screen->accessibility_model.emplace(model::Predictor(accessibility_files_[model], compute), table,
-                                            options);
+        screen->accessibility_model = std::make_unique<model::InsertionPredictor>(
+            model::Predictor(accessibility_files_[model], compute), table, options);
     }
     log::debug("{}: {}; {}", files_[model].string(), screen->expression->describe(),
                screen->sites.describe());

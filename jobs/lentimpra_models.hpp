@@ -5,7 +5,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +23,8 @@ struct Screen {
     genome::Sites sites;
     std::vector<float> scales;         ///< of the model's scale set; the predictor looks at them
     std::vector<float> accessibility;  ///< the column, one value a region; empty: 1
-    std::optional<model::InsertionPredictor> expression;
-    std::optional<model::InsertionPredictor> accessibility_model;
+    std::unique_ptr<model::InsertionPredictor> expression;
+    std::unique_ptr<model::InsertionPredictor> accessibility_model;  ///< null: none given
 };
 
 /// Which weights predict which elements, and where those may be inserted. Checks at the start that each model
@@ -52,9 +51,10 @@ public:
 private:
     [[nodiscard]] std::size_t model_of(std::uint64_t element) const;
     [[nodiscard]] std::unique_ptr<Screen> load(std::size_t model) const;
-    [[nodiscard]] genome::Sites sites_of(model::ModelCard const& card) const;
+    [[nodiscard]] genome::Sites sites_of(std::size_t model) const;
     void require_fits(model::ModelCard const& card, std::filesystem::path const& file) const;
     void check_loci() const;
+    void load_accessibility_card(std::size_t i);
 
     Settings settings_;
     Place place_;

@@ -70,7 +70,8 @@ def main():
         print(f"{len(starts):,} tiles -> {arguments.out}")
         return
     folds = fold_of((starts + ends) // 2)
-    usable = ~np.isin(folds, list(RECIPE_FOLDS))
+    # Wholly inside its fold, so that the fold's model saw no base of it.
+    usable = ~np.isin(folds, list(RECIPE_FOLDS)) & (fold_of(starts) == fold_of(ends - 1))
 
     beaf = intervals(arguments.data / "peaks" / "BEAF_Kc.bed")
     anything = np.zeros(len(starts), dtype=bool)
