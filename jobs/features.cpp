@@ -458,7 +458,7 @@ std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*
 
 JobEntry features_entry() {
     return {"features", "a genome, regions and motifs to an atlas: regions x motif features",
-            "mpirun -n 2 mpira features --config config/quickstart-features.toml --output atlas.h5ad", schema,
+            "mpirun -n 2 mpira features --config config/quickstart/features.toml --output atlas.h5ad", schema,
             make};
 }
 

@@ -85,6 +85,27 @@ std::string toml_value(SettingValue const& value) {
     return std::visit(Printer{}, value);
 }
 
+std::string_view leaf_of(std::string_view key) {
+    return key.substr(key.rfind('.') + 1);  // npos + 1 is 0: a key without a table
+}
+
+/// ", did you mean 'x'?": a key of that name in another table, else the nearest key, else the key with the
+/// nearest name in any table.
+std::string hint_for(std::string_view wrong, std::vector<std::string> const& known) {
+    std::vector<std::string> leaves;
+    for (auto const& key : known) leaves.emplace_back(leaf_of(key));
+    auto const key_with = [&](std::string_view leaf) -> std::string const& {
+        return known[static_cast<std::size_t>(std::find(leaves.begin(), leaves.end(), leaf) -
+                                              leaves.begin())];
+    };
+    auto const leaf = leaf_of(wrong);
+    if (std::find(leaves.begin(), leaves.end(), leaf) != leaves.end())
+        return fmt::format(", did you mean '{}'?", key_with(leaf));
+    if (auto hint = text::did_you_mean(wrong, known); !hint.empty()) return hint;
+    auto const near = text::nearest(leaf, leaves);
+    return near ? fmt::format(", did you mean '{}'?", key_with(*near)) : std::string();
+}
+
 }  // namespace
 
 Settings::Settings(std::span<SettingSpec const> schema, std::string source)
@@ -102,7 +123,7 @@ void Settings::set(std::string const& key, SettingValue value, std::string_view 
     if (spec == nullptr) {
         std::vector<std::string> known;
         for (auto const& one : schema_) known.push_back(one.key);
-        refuse(named, "no such setting" + text::did_you_mean(key, known));
+        refuse(named, "no such setting" + hint_for(key, known));
     }
     if (spec->kind == SettingKind::number && std::holds_alternative<std::int64_t>(value))
         value = static_cast<double>(std::get<std::int64_t>(value));

@@ -1,5 +1,6 @@
 #include "mpira/cli/command_line.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -11,6 +12,7 @@
 #include "mpira/jobs/table.hpp"
 
 #include "cli/completion.hpp"
+#include "cli/train_entry.hpp"
 #include "cli/version.hpp"
 
 namespace mpira::cli {
@@ -20,7 +22,8 @@ namespace {
 void add_settings_options(CLI::App& app, CommandLine& line) {
     app.add_option("--config", line.config, "Settings, a TOML file (mpira config JOB prints a complete one)")
         ->type_name("FILE");
-    app.add_option("--set", line.overrides, "One setting, over the file's; may be repeated")
+    app.add_option("--set", line.overrides,
+                   "One setting, over the file's; may be repeated. A list: KEY=a,b or 'KEY=[\"a\",\"b\"]'")
         ->type_name("KEY=VALUE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -62,9 +65,7 @@ public:
         }
 
         auto& train =
-            add(line, Command::train, "train", "a GET, data-parallel, from an atlas to weights",
-                "mpirun -n 4 mpira train --config config/quickstart/train.toml --set holdout.fold=5 "
-                "--output fold5.safetensors");
+            add(line, Command::train, "train", std::string(kTrainSummary), std::string(kTrainExample));
         train.group("Jobs");
         add_settings_options(train, line);
         train.add_flag("--fresh", line.fresh,
@@ -171,17 +172,23 @@ std::vector<std::string> command_names(CLI::App& app) {
     return names;
 }
 
-/// CLI11's message, with a hint where we have one.
-std::string explain(CLI::ParseError const& error, CLI::App& app, int argc, char const* const* argv) {
-    auto message = std::string(error.what());
+/// The message about the first word when it is no command's name.
+std::optional<std::string> unknown_command(CLI::App& app, int argc, char const* const* argv) {
     auto const names = command_names(app);
     for (int i = 1; i < argc; ++i) {
         std::string const word = argv[i];
         if (word.starts_with("-")) continue;
-        if (std::find(names.begin(), names.end(), word) != names.end()) break;
+        if (std::find(names.begin(), names.end(), word) != names.end()) return std::nullopt;
         return fmt::format("mpira: there is no command '{}'{} (mpira --help lists them)", word,
                            text::did_you_mean(word, names));
     }
+    return std::nullopt;
+}
+
+/// CLI11's message, with a hint where we have one.
+std::string explain(CLI::ParseError const& error, CLI::App& app, int argc, char const* const* argv) {
+    auto message = std::string(error.what());
+    if (auto const unknown = unknown_command(app, argc, argv)) return *unknown;
     if (app.get_subcommands().empty() && argc > 1) return fmt::format("mpira: {}", message);
     if (app.get_subcommands().empty()) return "mpira: which command? mpira --help lists them";
     auto& sub = *app.get_subcommands().front();
@@ -206,6 +213,8 @@ Parsed parse_command_line(int argc, char const* const* argv) {
         app.parse(argc, argv);
     } catch (CLI::CallForHelp const&) {
         auto const chosen = app.get_subcommands();
+        auto const unknown = chosen.empty() ? unknown_command(app, argc, argv) : std::nullopt;
+        if (unknown) return {std::nullopt, *unknown + "\n", 2};
         return {std::nullopt, chosen.empty() ? app.help() : chosen.front()->help("mpira"), 0};
     } catch (CLI::CallForVersion const&) {
         return {std::nullopt, versions(), 0};

@@ -1,5 +1,6 @@
 #include "mpira/cli/read_settings.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <sstream>
@@ -17,13 +18,14 @@ std::string line_of(toml::node const& node) {
     return fmt::format("line {}", node.source().begin.line);
 }
 
-/// A TOML value as a SettingValue; `key` and the line name it when it is of a kind no setting has.
-SettingValue value_of(toml::node const& node, std::string const& key, Settings const& settings) {
+/// A TOML value as a SettingValue; `key` and `where` name it when it is of a kind no setting has.
+SettingValue value_of(toml::node const& node, std::string const& key, std::string const& where,
+                      Settings const& settings) {
     if (auto const* flag = node.as_boolean()) return flag->get();
     if (auto const* integer = node.as_integer()) return integer->get();
     if (auto const* number = node.as_floating_point()) return number->get();
     if (auto const* text = node.as_string()) return text->get();
-    auto const named = fmt::format("{} ({})", key, line_of(node));
+    auto const named = fmt::format("{} ({})", key, where);
     auto const* list = node.as_array();
     if (list == nullptr) settings.refuse(named, "dates and times are not taken; write a text in quotes");
     std::vector<std::string> items;
@@ -45,8 +47,28 @@ void flatten(toml::table const& table, std::string const& prefix, Settings& sett
         if (auto const* inner = node.as_table())
             flatten(*inner, key + '.', settings);
         else
-            settings.set(key, value_of(node, key, settings), line_of(node));
+            settings.set(key, value_of(node, key, line_of(node), settings), line_of(node));
     }
+}
+
+/// One --set. A list may be written as `mpira config` prints it, ["a", "b"], or as a,b.
+void set_override(Settings& settings, std::string const& key, std::string_view value) {
+    auto const schema = settings.schema();
+    bool const is_list = std::any_of(schema.begin(), schema.end(), [&](auto const& spec) {
+        return spec.key == key && spec.kind == SettingKind::texts;
+    });
+    if (!is_list || !value.starts_with('[')) {
+        settings.set_from_text(key, value, "--set");
+        return;
+    }
+    toml::table parsed;
+    try {
+        parsed = toml::parse(fmt::format("list = {}", value));
+    } catch (toml::parse_error const& error) {
+        fail_usage(fmt::format("--set {}={}: {}; write {}=a,b or '{}=[\"a\",\"b\"]' in single quotes", key,
+                               value, error.description(), key, key));
+    }
+    settings.set(key, value_of(*parsed.get("list"), key, "--set", settings), "--set");
 }
 
 }  // namespace
@@ -85,11 +107,11 @@ std::vector<SettingSpec> campaign_schema() {
          Affects::run},
         {"store.write",
          text,
-         std::string("hdf5"),
-         "How a rank's rows reach the file: through HDF5's MPI-IO driver, or straight to their place in the "
-         "file (direct).",
+         std::string("direct"),
+         "How a rank's rows reach the file: straight to their place in it, or through HDF5's MPI-IO driver "
+         "(mpiio), for file systems where MPI-IO knows better.",
          Affects::run,
-         {"hdf5", "direct"}},
+         {"direct", "mpiio"}},
         {"device",
          text,
          std::string("auto"),
@@ -132,7 +154,7 @@ Settings parse_settings(std::span<SettingSpec const> schema, std::string_view to
         if (equals == std::string::npos || equals == 0)
             fail_usage(fmt::format("--set {}: expected key.path=value", one));
         auto const key = std::string(text::trim(std::string_view(one).substr(0, equals)));
-        settings.set_from_text(key, text::trim(std::string_view(one).substr(equals + 1)), "--set");
+        set_override(settings, key, text::trim(std::string_view(one).substr(equals + 1)));
     }
     settings.require_complete();
     return settings;

@@ -23,7 +23,7 @@ schedule::CampaignOptions campaign_options(CommandLine const& line, Settings con
                     : check == "sample" ? schedule::ResumeCheck::sample
                                         : schedule::ResumeCheck::all;
     options.write =
-        settings.text("store.write") == "direct" ? schedule::WritePath::direct : schedule::WritePath::hdf5;
+        settings.text("store.write") == "direct" ? schedule::WritePath::direct : schedule::WritePath::mpiio;
     options.commit_s = settings.number("commit.seconds");
     options.commit_units = settings.count("commit.units");
     return options;

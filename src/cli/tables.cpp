@@ -12,6 +12,8 @@
 #include "mpira/jobs/table.hpp"
 #include "mpira/train/schema.hpp"
 
+#include "cli/train_entry.hpp"
+
 namespace mpira::cli {
 namespace {
 
@@ -49,14 +51,15 @@ int run_alone(int (*command)(CommandLine const&), CommandLine const& line) {
 int list_jobs(CommandLine const& /*line*/) {
     for (auto const& entry : jobs::job_table())
         fmt::print("{:<12} {}\n{:<12} {}\n", entry.name, entry.summary, "", entry.example);
+    fmt::print("{:<12} {}\n{:<12} {}\n", "train", kTrainSummary, "", kTrainExample);
     fmt::print("\nmpira config JOB prints a job's settings; mpira JOB --help its options.\n");
     return 0;
 }
 
 int print_config(CommandLine const& line) {
     if (line.job == "train") {  // no job of units: in a table of its own
-        fmt::print("{}", commented_toml(train::train_schema(),
-                                        "mpira train: a GET, data-parallel, from an atlas to weights"));
+        fmt::print("{}",
+                   commented_toml(train::train_schema(), fmt::format("mpira train: {}", kTrainSummary)));
         return 0;
     }
     auto const& entry = jobs::find_job(line.job);

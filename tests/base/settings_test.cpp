@@ -49,6 +49,17 @@ TEST(Settings, UnknownKeysNameTheNearest) {
                                testing::HasSubstr("did you mean 'sites.insertions'?")));
 }
 
+TEST(Settings, ANameOfAnotherTableIsFound) {
+    Settings settings(schema(), "run.toml");
+    for (auto const& [wrong, right] : {std::pair{"insertions", "'sites.insertions'"},
+                                       {"insertion", "'sites.insertions'"},
+                                       {"atlas.insertions", "'sites.insertions'"},
+                                       {"campaign.seed", "'seed'"},
+                                       {"seeds", "'seed'"}})
+        EXPECT_THAT(message_of([&] { settings.set(wrong, std::int64_t{5}, "line 3"); }),
+                    testing::HasSubstr(right));
+}
+
 TEST(Settings, TypesRangesAndChoicesAreChecked) {
     Settings settings(schema(), "run.toml");
     EXPECT_THAT(message_of([&] { settings.set("seed", std::string("x"), "line 1"); }),

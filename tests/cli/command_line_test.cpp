@@ -37,6 +37,8 @@ TEST(CommandLine, OtherCommands) {
 TEST(CommandLine, WrongWordsAreNamedWithTheNearest) {
     for (auto const& [words, fragment] : std::vector<std::pair<std::vector<char const*>, std::string>>{
              {{"synthetik"}, "did you mean 'synthetic'?"},
+             {{"synthetik", "--help"}, "did you mean 'synthetic'?"},
+             {{"bench", "--help"}, "no command 'bench'"},
              {{}, "which command?"},
              {{"synthetic", "--confg", "x"}, "did you mean '--config'?"},
              {{"status"}, "FILE"},

@@ -75,6 +75,12 @@ TEST(ReadSettings, OverridesWinAndAreChecked) {
     auto const settings = parse("seed = 1\n", {"seed=5", "chroms=a,b", "seed=6"});
     EXPECT_EQ(settings.integer("seed"), 6);
     EXPECT_EQ(settings.texts("chroms"), (std::vector<std::string>{"a", "b"}));
+    for (char const* list : {R"(chroms=["a","b"])", R"(chroms = ["a", "b"])", "chroms=['a', 'b',]"})
+        EXPECT_EQ(parse("", {list}).texts("chroms"), (std::vector<std::string>{"a", "b"})) << list;
+    EXPECT_TRUE(parse("chroms = [\"a\"]\n", {"chroms=[]"}).texts("chroms").empty());
+    EXPECT_THAT(message_of([] { parse("", {"chroms=[a]"}); }),
+                AllOf(HasSubstr("--set chroms=[a]"), HasSubstr("chroms=a,b")));
+    EXPECT_THAT(message_of([] { parse("", {"chroms=[1.5]"}); }), HasSubstr("texts or integers"));
     EXPECT_THAT(message_of([] { parse("", {"seed"}); }), HasSubstr("--set seed: expected key.path=value"));
     EXPECT_THAT(message_of([] { parse("", {"sed=1"}); }), AllOf(HasSubstr("--set"), HasSubstr("'seed'")));
 }

@@ -5,6 +5,7 @@ words, and what the message must hold (all of them)."""
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -92,6 +93,9 @@ CASES = [
     ("config of an unknown job", lambda folder: ["config", "synthetc"], ["synthetc", "'synthetic'"]),
     ("plan of an unknown job", lambda folder: ["plan", "nothing"], ["nothing", "mpira jobs"]),
     ("ranks are no number", lambda folder: ["simulate", "--ranks", "4,x"], ["--ranks", "x"]),
+    ("help of an unknown command", lambda folder: ["bench", "--help"], ["no command 'bench'"]),
+    ("plan of train", lambda folder: ["plan", "train"], ["no campaign", "mpira config train"]),
+    ("as many deaths as ranks", lambda folder: ["simulate", "--ranks", "8,4", "--deaths", "4"], ["--deaths 4", "at most 3"]),
     # settings
     ("config is missing", lambda folder: ["synthetic", "--config", folder / "no.toml"], ["no.toml", "no such file"]),
     ("config is a folder", lambda folder: ["synthetic", "--config", folder], ["is a folder"]),
@@ -113,6 +117,8 @@ CASES = [
     ("--set without value", synthetic(None, "--set", "rows"), ["--set rows", "key.path=value"]),
     ("--set of an unknown key", synthetic(None, "--set", "row=1"), ["--set", "'row", "'rows'"]),
     ("--set of a wrong value", synthetic(None, "--set", "rows=lots"), ["rows", "--set", "an integer"]),
+    ("--set of a broken list", synthetic(None, "--set", "fail.always=[a]"), ["--set fail.always=[a]", "fail.always=a,b"]),
+    ("key without its table", synthetic("mean_ms = 2\n"), ["line 1", "'duration.mean_ms'"]),
     ("input is missing", synthetic("input = \"no/such\"\n", *ROWS), ["no/such"]),
     # where the result goes
     ("no output", synthetic(None, *ROWS, output=None), ["output", "--output"]),
@@ -156,6 +162,7 @@ def check(folder, prepare, fragments, ranks):
     said = [line for line in result.stderr.splitlines() if line.startswith("mpira")]
     if ranks == 0 and words and words[0] != "doctor":
         assert len(said) == 1, f"one line, once:\n{result}"
+        assert result.stderr.splitlines()[-1] == said[0], f"the error stands last:\n{result}"
     after = snapshot(folder)
     assert after == before, f"files changed: {sorted(str(p) for p in before.keys() ^ after.keys())}\n{result}"
 
@@ -164,18 +171,22 @@ def main():
     import tempfile
     from pathlib import Path
 
+    def run(name, prepare, fragments, ranks):
+        with tempfile.TemporaryDirectory(prefix="mpira-bad-") as folder:
+            try:
+                check(Path(folder), prepare, fragments, ranks)
+            except Exception as error:
+                failed.append(name)
+                print(f"FAILED {name} ({ranks} ranks): {error}", flush=True)
+
     failed = []
-    for i, (name, prepare, fragments) in enumerate(CASES):
-        if option("only", "") not in name:
-            continue
-        # every eighth also under a launcher: said once, and every rank leaves
-        for ranks in (0, 2) if i % 8 == 0 else (0,):
-            with tempfile.TemporaryDirectory(prefix="mpira-bad-") as folder:
-                try:
-                    check(Path(folder), prepare, fragments, ranks)
-                except Exception as error:
-                    failed.append(name)
-                    print(f"FAILED {name} ({ranks} ranks): {error}", flush=True)
+    with ThreadPoolExecutor(2) as pool:  # they wait for processes
+        for i, (name, prepare, fragments) in enumerate(CASES):
+            if option("only", "") not in name:
+                continue
+            # every eighth also under a launcher: said once, and every rank leaves
+            for ranks in (0, 2) if i % 8 == 0 else (0,):
+                pool.submit(run, name, prepare, fragments, ranks)
     print(f"{len(CASES)} wrong inputs, {len(failed)} failures")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

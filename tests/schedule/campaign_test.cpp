@@ -188,18 +188,18 @@ TEST(Campaign, GivesTheSameBytesOnAnyNumberOfRanks) {
 TEST(Campaign, BothWritePathsGiveTheSameBytes) {
     auto const world = comm::Communicator::world();
     Folder const folder(world);
-    for (auto const path : {WritePath::direct, WritePath::hdf5}) {
+    for (auto const path : {WritePath::direct, WritePath::mpiio}) {
         RandomRows job;
         auto options = quiet();
         options.write = path;
         options.commit_units = 5;
-        EXPECT_EQ(run_campaign(world, job, folder / (path == WritePath::direct ? "direct.h5ad" : "hdf5.h5ad"),
-                               options)
+        EXPECT_EQ(run_campaign(world, job,
+                               folder / (path == WritePath::direct ? "direct.h5ad" : "mpiio.h5ad"), options)
                       .exit_code(),
                   0);
     }
     if (world.is_root()) {
-        EXPECT_TRUE(lasting_bytes(folder / "direct.h5ad") == lasting_bytes(folder / "hdf5.h5ad"));
+        EXPECT_TRUE(lasting_bytes(folder / "direct.h5ad") == lasting_bytes(folder / "mpiio.h5ad"));
     }
     world.barrier();
 }

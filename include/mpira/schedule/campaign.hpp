@@ -15,9 +15,9 @@ namespace mpira::schedule {
 /// What a resume reads back before it trusts the file: nothing, a sample of the units, all of them.
 enum class ResumeCheck { none, sample, all };
 
-/// How rows get into the file: each rank by itself through HDF5's MPI-IO driver, or straight to the dataset's
-/// place in the file.
-enum class WritePath { hdf5, direct };
+/// How rows get into the file: straight to the dataset's place in it, or each rank by itself through HDF5's
+/// MPI-IO driver. The names are those of store::WriteMode.
+enum class WritePath { direct, mpiio };
 
 struct CampaignOptions {
     bool fresh = false;      ///< start over; an existing file then needs `overwrite`
