@@ -53,7 +53,7 @@ int verify(CommandLine const& line) {
     tell(verdict.torn, "have a damaged journal row");
     tell(verdict.unmarked, "lack the mark obs/done on some rows");
     if (verdict.good()) {
-        fmt::print("every checksum holds\n");
+        fmt::print("every checksum of rows and journal holds (names and settings have none)\n");
         return 0;
     }
     fmt::print(
@@ -71,7 +71,7 @@ int seal(CommandLine const& line) {
     options.overwrite = line.overwrite;
     options.partial = line.partial;
     store::seal(line.file, out, options, tenths("sealed"));
-    fmt::print("{} -> {}: {} -> {} bytes, every checksum verified\n", line.file.string(), out.string(),
+    fmt::print("{} -> {}: {} -> {} bytes, rows and journal verified\n", line.file.string(), out.string(),
                std::filesystem::file_size(line.file), std::filesystem::file_size(out));
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,30 +16,56 @@
 namespace mpira::store {
 namespace {
 
-/// Units per second over the latest done units: the time between them, without the gaps between runs.
-std::optional<double> rate_of(std::vector<std::int64_t> finished_ms) {
-    constexpr std::size_t kLatest = 512;
-    if (finished_ms.size() < 3) return std::nullopt;
-    std::sort(finished_ms.begin(), finished_ms.end());
-    if (finished_ms.size() > kLatest)
-        finished_ms.erase(finished_ms.begin(), finished_ms.end() - static_cast<std::ptrdiff_t>(kLatest));
-    // A commit gives a whole batch of units nearly one time, so single steps say nothing: a gap is what is
-    // longer than twenty mean steps and a minute.
-    double const span_ms = static_cast<double>(finished_ms.back() - finished_ms.front());
-    double const mean_ms = span_ms / static_cast<double>(finished_ms.size() - 1);
-    constexpr double kLeastGap_ms = 60'000;
-    double const gap_ms = std::max(kLeastGap_ms, 20 * mean_ms);
-    double busy_ms = 0;
-    std::size_t steps = 0;
-    for (std::size_t i = 1; i < finished_ms.size(); ++i) {
-        auto const step_ms = static_cast<double>(finished_ms[i] - finished_ms[i - 1]);
-        if (step_ms > gap_ms) continue;
-        busy_ms += step_ms;
-        ++steps;
+/// What one rank committed at once.
+struct Commit {
+    std::int64_t finished_ms = 0;
+    std::string machine;
+    double seconds = 0;  ///< the rank computed its units one after the other, so about the time they took
+    std::uint64_t units = 0;
+};
+
+/// Units per second over the latest commits, without the gaps between runs. A commit's units took the time
+/// before it: where a run begins, that is what a commit usually takes.
+std::optional<double> rate_of(std::vector<Commit> units) {
+    std::sort(units.begin(), units.end(), [](auto const& a, auto const& b) {
+        return std::tie(a.finished_ms, a.machine) < std::tie(b.finished_ms, b.machine);
+    });
+    std::vector<Commit> commits;
+    for (auto const& unit : units) {
+        constexpr std::int64_t kOneCommit_ms = 1;
+        if (commits.empty() || commits.back().machine != unit.machine ||
+            unit.finished_ms - commits.back().finished_ms > kOneCommit_ms) {
+            commits.push_back(unit);
+            continue;
+        }
+        commits.back().finished_ms = unit.finished_ms;
+        commits.back().seconds += unit.seconds;
+        commits.back().units += unit.units;
     }
-    if (steps < 2 || busy_ms <= 0) return std::nullopt;
+    if (commits.size() < 2) return std::nullopt;
+    std::vector<double> took_s;
+    for (auto const& commit : commits) took_s.push_back(commit.seconds);
+    auto const middle = took_s.begin() + static_cast<std::ptrdiff_t>(took_s.size() / 2);
+    std::nth_element(took_s.begin(), middle, took_s.end());
+    double const usual_s = *middle;
+    // A rank that computes commits again within the longest commit: twice that without any is a gap.
+    constexpr double kLeastGap_s = 1;
+    double const gap_s = std::max(kLeastGap_s, 2 * *std::max_element(took_s.begin(), took_s.end()));
+    constexpr std::uint64_t kEnoughUnits = 512;
+    constexpr double kEnoughCommits = 8;  // of each rank
     constexpr double kMsPerSecond = 1000;
-    return static_cast<double>(steps) * kMsPerSecond / busy_ms;
+    double busy_s = 0;
+    std::uint64_t counted = 0;
+    for (std::size_t i = commits.size(); i-- > 0;) {
+        if (counted >= kEnoughUnits && busy_s >= kEnoughCommits * usual_s) break;
+        double const step_s =
+            i == 0 ? gap_s
+                   : static_cast<double>(commits[i].finished_ms - commits[i - 1].finished_ms) / kMsPerSecond;
+        busy_s += step_s < gap_s ? step_s : usual_s;
+        counted += commits[i].units;
+    }
+    if (busy_s <= 0) return std::nullopt;
+    return static_cast<double>(counted) / busy_s;
 }
 
 }  // namespace
@@ -51,12 +78,11 @@ Status status(std::filesystem::path const& file) {
     status.version = map.version;
     status.rows = map.layout.rows;
     status.units = map.layout.units();
-    status.finished = map.finished;
     status.sealed = map.sealed;
     status.identity = map.layout.identity;
     constexpr std::size_t kMostErrors = 10;
     std::map<std::string, MachineShare> machines;
-    std::vector<std::int64_t> finished_ms;
+    std::vector<Commit> commits;
     source.for_each_row([&](std::uint64_t unit, std::optional<JournalRow> const& row) {
         if (!row) {
             ++status.torn;
@@ -72,7 +98,7 @@ Status status(std::filesystem::path const& file) {
         if (row->state != UnitState::done) return;
         ++status.done;
         status.rows_done += map.layout.row_count(unit);
-        finished_ms.push_back(row->finished_ms);
+        commits.push_back({row->finished_ms, row->machine, row->seconds, 1});
         auto& share = machines[row->machine];
         share.machine = row->machine;
         ++share.units;
@@ -81,9 +107,11 @@ Status status(std::filesystem::path const& file) {
     for (auto& [name, share] : machines) status.machines.push_back(std::move(share));
     std::stable_sort(status.machines.begin(), status.machines.end(),
                      [](auto const& a, auto const& b) { return a.units > b.units; });
-    status.units_per_s = rate_of(std::move(finished_ms));
+    status.units_per_s = rate_of(std::move(commits));
+    status.finished = map.finished && status.done == status.units;
     if (!map.sealed) status.owner = read_owner(file);
     status.owner_alive = status.owner && status.owner->alive();
+    if (!status.owner_alive) status.running = 0;  // they were lost with their process
     if (status.owner_alive && status.units_per_s)
         status.eta_s = static_cast<double>(status.left()) / *status.units_per_s;
     return status;

@@ -168,10 +168,23 @@ void seal(std::filesystem::path const& file, std::filesystem::path const& out, S
           Progress const& progress) {
     UnitSource const source(file);
     require(!source.map().sealed, fmt::format("{} is sealed already", file.string()));
-    if (!source.map().finished && !options.partial) {
-        fail_usage(fmt::format(
-            "{} is not finished ({} of {} units done); run the campaign to its end, or pass --partial",
-            file.string(), store::status(file).done, source.map().layout.units()));
+    // The journal is what counts: a row of it may have been damaged after `finished` was written.
+    std::vector<std::uint64_t> not_done;
+    std::uint64_t torn = 0;
+    source.for_each_row([&](std::uint64_t unit, std::optional<JournalRow> const& row) {
+        if (!row) ++torn;
+        if (!row || row->state != UnitState::done) not_done.push_back(unit);
+    });
+    std::uint64_t const units = source.map().layout.units();
+    bool const complete = source.map().finished && not_done.empty();
+    if (!complete && !options.partial) {
+        fail_usage(
+            fmt::format("{} is not finished ({} of {} units done{}{}); run the campaign's command again{}, "
+                        "or pass --partial",
+                        file.string(), units - not_done.size(), units,
+                        not_done.empty() ? std::string() : fmt::format(", not unit {}", names_of(not_done)),
+                        torn > 0 ? fmt::format("; {} of them by a damaged journal row", torn) : std::string(),
+                        source.map().finished ? " with --set resume.check=all to repair it" : " to its end"));
     }
     require_new(out, options.overwrite);
     Draft draft(out, system_io());
@@ -181,9 +194,10 @@ void seal(std::filesystem::path const& file, std::filesystem::path const& out, S
             h5::Group const root(h5::check(H5Gopen2(target.get(), "/", H5P_DEFAULT), "H5Gopen2"));
             h5::write_encoding(root.get(), "anndata", "0.1.0");
         }
-        std::vector<std::string> left_out{kDone, kJournal, kOwner};
+        std::vector<std::string> left_out{kDone, kJournal, kOwner, kFinished};
         for (auto const& array : source.map().layout.row_arrays) left_out.push_back(array.path);
         copy_rest(source, target.get(), "", left_out);
+        h5::write_scalar(target.get(), kFinished, complete);
         h5::write_scalar(target.get(), kSealed, true);
         copy_rows(source, target.get(), options.level, progress);
         h5::check(target.close(), "closing " + draft.path().string());
@@ -193,6 +207,8 @@ void seal(std::filesystem::path const& file, std::filesystem::path const& out, S
     if (!verdict.good())
         throw Error(Origin::system,
                     fmt::format("{}: the copy reads back wrong; is the disk sound?", out.string()));
+    require(verdict.checked == units - not_done.size(),
+            fmt::format("{} was written to while it was sealed; seal it again", file.string()));
     draft.place(options.overwrite, 0);
 }
 

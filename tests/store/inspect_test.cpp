@@ -61,6 +61,38 @@ TEST_F(InspectTest, TellsHowFarItIs) {
     EXPECT_EQ(found.identity, layout.identity);
 }
 
+TEST_F(InspectTest, UnitsOfADeadRunAreLeft) {
+    auto opened = ResultFile::open(file, layout);
+    opened.mark_running(2, sample::report());
+    EXPECT_EQ(store::status(file).running, 0U);
+    EXPECT_EQ(store::status(file).left(), 6U);
+}
+
+TEST_F(InspectTest, RateKnowsTheTimeOfTheFirstCommitAndNoGaps) {
+    auto const journal = *AnnDataReader(file).info("uns/mpira/journal").offset;
+    auto const write = [&](std::uint64_t unit, std::int64_t finished_ms) {
+        JournalRow row;
+        row.unit = unit;
+        row.state = UnitState::done;
+        row.seconds = 5;
+        row.finished_ms = finished_ms;
+        row.machine = "node1 CPU";
+        auto const bytes = encode(row);
+        write_all(system_io(), open_existing(file, true).get(), bytes, journal + unit * kJournalRowBytes,
+                  file);
+    };
+    write(0, 5'000);
+    EXPECT_FALSE(store::status(file).units_per_s);
+    write(1, 5'020);  // two ranks, a unit of 5 s each, all but at once
+    EXPECT_NEAR(store::status(file).units_per_s.value(), 2 / 5.02, 1e-9);
+    write(2, 10'000);
+    write(3, 10'040);
+    EXPECT_NEAR(store::status(file).units_per_s.value(), 4 / 10.04, 1e-9);
+    write(4, 5'000'000);  // another day
+    write(5, 5'000'030);
+    EXPECT_NEAR(store::status(file).units_per_s.value(), 6 / 15.07, 1e-9);
+}
+
 TEST_F(InspectTest, FindsDamage) {
     auto opened = ResultFile::open(file, layout);
     sample::commit_units(opened, layout, sample::all_units(layout));
@@ -102,9 +134,17 @@ TEST_F(InspectTest, SealsAFinishedFile) {
     EXPECT_EQ(before.columns("obs"), after.columns("obs"));
     EXPECT_EQ(before.strings("obs/group"), after.strings("obs/group"));
     EXPECT_FALSE(after.contains("uns/mpira/owner"));
+    EXPECT_THAT(refusal([&] { seal(file, copy); }), HasSubstr("exists"));
+    sample::damage(file, *before.info("uns/mpira/journal").offset + 3 * kJournalRowBytes + 20);
+    auto const other = folder / "other.h5ad";
+    EXPECT_THAT(refusal([&] { seal(file, other); }), HasSubstr("714 of 715 units done, not unit 3"));
+    EXPECT_FALSE(std::filesystem::exists(other));
+    EXPECT_FALSE(store::status(file).finished);
+    seal(file, other, {.partial = true});
+    EXPECT_EQ(verify(other).checked, 714U);
+    EXPECT_FALSE(store::status(other).finished);
     EXPECT_THAT(refusal([&] { ResultFile::open(copy, layout); }), HasSubstr("sealed"));
     EXPECT_THAT(refusal([&] { seal(copy, folder / "twice"); }), HasSubstr("sealed already"));
-    EXPECT_THAT(refusal([&] { seal(file, copy); }), HasSubstr("exists"));
     sample::damage(copy, std::filesystem::file_size(copy) / 10 * 9);
     bool noticed = false;
     try {

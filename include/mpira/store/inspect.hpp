@@ -38,9 +38,9 @@ struct Status {
     std::uint64_t units = 0;
     std::uint64_t done = 0;
     std::uint64_t failed = 0;
-    std::uint64_t running = 0;  ///< journalled as started; in flight, or lost with their process
+    std::uint64_t running = 0;  ///< in flight; 0 without a living owner
     std::uint64_t torn = 0;     ///< journal rows with a bad CRC: will be run again
-    bool finished = false;      ///< all done and Job::finish written
+    bool finished = false;      ///< all done (recounted) and Job::finish written
     bool sealed = false;
     std::optional<double> units_per_s;   ///< over the latest units, gaps between runs left out
     std::optional<double> eta_s;         ///< only while an owner is alive
@@ -66,7 +66,8 @@ struct Verdict {
 /// Called now and then with units looked at and units in all.
 using Progress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
-/// Reads every done unit again. Also for sealed files.
+/// Reads every done unit again: row arrays, obs/done and journal. Names, settings and fixed arrays have no
+/// checksum. Also for sealed files.
 Verdict verify(std::filesystem::path const& file, Progress const& progress = {});
 
 struct SealOptions {
@@ -76,8 +77,8 @@ struct SealOptions {
 };
 
 /// Writes a compressed copy (gzip and shuffle, chunked by whole units) in which every unit's CRC was checked
-/// on the way in and read back before the copy gets its name. Throws Origin::usage for an unfinished file,
-/// and names the units of a damaged one.
+/// on the way in and read back before the copy gets its name. Throws Origin::usage for a file
+/// whose journal does not hold all units as done, and names the units of a damaged one.
 void seal(std::filesystem::path const& file, std::filesystem::path const& out,
           SealOptions const& options = {}, Progress const& progress = {});
 
