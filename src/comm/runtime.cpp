@@ -29,8 +29,9 @@ std::optional<std::string_view> environment(char const* name) {
 
 /// Settings of Open MPI that must be in place before it starts. What the user or a site has set stays.
 void prepare_environment() {
-    // OMPIO's shared file pointers leave FILE.locktest.N beside a file; we never use them.
-    setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+    // OMPIO's shared file pointers, which we never use: lockedfile leaves FILE.locktest.N beside a file, and
+    // sm complains without the session folder that mpirun makes.
+    setenv("OMPI_MCA_sharedfp", "^lockedfile,sm", 0);
     setenv("PMIX_MCA_pcompress_base_silence_warning", "1", 0);
     auto const launched = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE", "PMI_FD"};
     if (std::any_of(launched.begin(), launched.end(),
