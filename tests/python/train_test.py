@@ -174,7 +174,7 @@ WRONG = [
     (["--set", "validation.mode=regions", "--set", "validation.regions=chr1:10000-70000"], ["validation"]),
     (["--set", "model.heads=3"], ["3", "16"]),
     (["--set", "train.min_lr=1"], ["train.min_lr"]),
-    (["--set", "train.epochs=0"], ["train.epochs"]),
+    (["--set", "train.epochs=-1"], ["train.epochs"]),
     (["--set", "train.epoch=3"], ["train.epoch", "train.epochs"]),
     (["--set", "window.max_span_bp=10"], ["window.max_span_bp"]),
     (["--set", "train.lr=9", "--set", "train.min_lr=9", "--set", "train.weight_decay=10"], ["train.lr"]),
