@@ -135,7 +135,7 @@ Work work_left(ResultFile const& file) {
     return work;
 }
 
-Dispatcher make_dispatcher(store::Job const& job, Work work, int ranks) {
+Dispatcher make_dispatcher(store::Job const& job, Work const& work, int ranks) {
     std::vector<float> costs(job.layout().units(), 1);
     for (auto const unit : work.to_do) {
         auto const cost = job.relative_cost(unit);
@@ -143,7 +143,7 @@ Dispatcher make_dispatcher(store::Job const& job, Work work, int ranks) {
                fmt::format("job {}: unit {} has the relative cost {}", job.layout().job, unit, cost));
         costs[unit] = static_cast<float>(std::clamp(cost, 1e-30, 1e30));
     }
-    return {std::move(costs), std::move(work.to_do), {.ranks = ranks, .attempts = kAttempts}};
+    return {std::move(costs), work.to_do, {.ranks = ranks, .attempts = kAttempts}};
 }
 
 std::vector<RankShare> gather_shares(comm::CommView world, Worker const& worker) {
@@ -167,9 +167,9 @@ void run_units(comm::Communicator const& world, store::Job& job, ResultFile& fil
     auto const channel = world.duplicate();
     auto dispatcher = comm::everywhere(world, [&]() -> std::optional<Dispatcher> {
         if (!world.is_root()) return std::nullopt;
-        auto work = work_left(file);
+        auto const work = work_left(file);
         outcome.done_before = work.done;
-        return make_dispatcher(job, std::move(work), world.size());
+        return make_dispatcher(job, work, world.size());
     });
 
     Committer committer(channel, file, signals,

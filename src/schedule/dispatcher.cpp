@@ -32,7 +32,7 @@ void CostModel::learn(double cost, double seconds) {
     }
 }
 
-Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> to_do,
+Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> const& to_do,
                        DispatchOptions options)
     : options_(options), cost_(std::move(relative_cost)), alive_(options.ranks) {
     ensure(options_.ranks > 0 && options_.attempts > 0, "a dispatcher needs a rank and an attempt");

@@ -1,6 +1,7 @@
 #include "mpira/schedule/progress.hpp"
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include <unistd.h>
@@ -37,8 +38,9 @@ std::string to_line(ProgressReport const& report) {
                             percent);
     if (report.seconds > 0 && report.rows > 0) {
         double const rate = static_cast<double>(report.rows) / report.seconds;
-        line += rate >= 100 ? fmt::format(", {} rows/s", with_commas(static_cast<std::uint64_t>(rate + 0.5)))
-                            : fmt::format(", {:.3g} rows/s", rate);
+        line += rate >= 100
+                    ? fmt::format(", {} rows/s", with_commas(static_cast<std::uint64_t>(std::llround(rate))))
+                    : fmt::format(", {:.3g} rows/s", rate);
     }
     if (report.last) {
         line += ", " + text::duration(report.seconds);

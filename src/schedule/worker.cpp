@@ -108,8 +108,8 @@ void Worker::run_unit(DownMessage const& claim) {
     log::warning("unit {} (rows {} to {}) failed, {}: {}", unit, rows.first_row(),
                  rows.first_row() + rows.row_count() - 1, last ? "set aside" : "will be tried once more",
                  failure->what);
-    if (last) committer_.add_failure(unit, std::move(report), failure->what);
     tell({.kind = Up::failed, .unit = unit, .seconds = report.seconds});
+    if (last) committer_.add_failure(unit, std::move(report), failure->what);
 }
 
 }  // namespace mpira::schedule

@@ -133,7 +133,7 @@ std::optional<OwnerInfo> read_record(int descriptor, std::uint64_t offset,
         read_all(descriptor, record, offset, file);
         if (std::all_of(record.begin(), record.end(), [](std::byte b) { return b == std::byte{0}; }))
             return std::nullopt;
-        if (auto const info = decode(record)) return info;
+        if (auto info = decode(record)) return info;
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     return std::nullopt;

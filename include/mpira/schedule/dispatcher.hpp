@@ -61,7 +61,8 @@ struct DispatchOptions {
 class Dispatcher {
 public:
     /// `relative_cost`: one positive number a unit; `to_do`: the units not done yet, each once, any order.
-    Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> to_do, DispatchOptions options);
+    Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> const& to_do,
+               DispatchOptions options);
 
     // Events. `now` in seconds from any origin, never falling.
     void ready(int rank, double now);  ///< the rank asks for work for the first time
