@@ -3,24 +3,25 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <span>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "mpira/atlas/atlas.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/float16.hpp"
+#include "mpira/base/log.hpp"
 #include "mpira/base/philox.hpp"
 #include "mpira/genome/elements.hpp"
-#include "mpira/genome/scan_model.hpp"
-#include "mpira/genome/scanner.hpp"
 #include "mpira/genome/shuffle.hpp"
 #include "mpira/model/insertion.hpp"
 #include "mpira/model/predictor.hpp"
 
 #include "jobs/entries.hpp"
+#include "jobs/lentimpra_features.hpp"
+#include "jobs/lentimpra_layout.hpp"
 #include "jobs/lentimpra_models.hpp"
 
 namespace mpira::jobs {
@@ -51,59 +52,65 @@ public:
         : settings_(settings),
           atlas_(atlas::Atlas::open(settings.path("atlas.file"))),
           library_(genome::ElementLibrary::open(source_of(settings))),
-          scanner_(atlas_.scan_model()),
           models_(settings, atlas_, library_, place),
+          features_(settings, atlas_, library_, models_),
           seed_(settings.count("seed")),
           insertions_(settings.count("sites.insertions")),
-          shuffles_(settings.count("controls.shuffles")) {
-        auto const length = settings.integer("elements.scan_length_bp");
-        scan_length_bp_ = length < 0 ? atlas_.scan_length_bp() : static_cast<std::uint64_t>(length);
+          shuffles_(settings.count("controls.shuffles")),
+          stop_se_(settings.number("early_stop.se")) {
         shape_.outputs = models_.cards().front().names_of_outputs();
         shape_.has_accessibility = models_.has_accessibility();
         shape_.uninserted = settings.flag("controls.uninserted");
         shape_.shuffled = shuffles_ > 0;
+        if (stop_se_ > 0 && !shape_.uninserted)
+            settings.refuse("early_stop.se",
+                            "it looks at the difference to the windows without an element; set "
+                            "controls.uninserted = true");
         if (!atlas_.promoter().empty()) shape_.classes = {"distal", "promoter"};
-        if (settings.text("elements.scale") == "library") library_scales_ = maxima_over_library();
-        make_layout();
+        statistics_ = model::statistic_names(shape_);
+        values_.resize(statistics_.size());
+        layout_ = screen_layout(parts());
+        features_.warn();
     }
 
     [[nodiscard]] store::ResultLayout const& layout() const override { return layout_; }
-    [[nodiscard]] store::ResultTables tables() const override;
+    [[nodiscard]] store::ResultTables tables() const override { return screen_tables(parts()); }
     [[nodiscard]] double relative_cost(std::uint64_t unit) const override {
         return static_cast<double>(layout_.row_count(unit));  // every element has the same number of windows
     }
     void run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) override;
+    void finish(store::FinishedRows& rows) override;
     std::optional<double> measured_seconds_per_cost() override;
     [[nodiscard]] std::string describe() const override {
-        return fmt::format("{}\n{}\n{}\n{} insertions an element, {} sites, {} shuffles{}", atlas_.describe(),
-                           library_.describe(), models_.describe(), insertions_, settings_.text("sites.mode"),
-                           shuffles_, shape_.uninserted ? ", uninserted control" : "");
+        auto const stops =
+            stop_se_ > 0 ? fmt::format(", fewer once the paired difference's standard error is {}", stop_se_)
+                         : std::string();
+        return fmt::format("{}\n{}\n{}\n{} insertions an element{}, {} sites, {} shuffles{}",
+                           atlas_.describe(), library_.describe(), models_.describe(), insertions_, stops,
+                           settings_.text("sites.mode"), shuffles_,
+                           shape_.uninserted ? ", uninserted control" : "");
     }
 
 private:
-    void make_layout();
+    [[nodiscard]] ScreenParts parts() const {
+        return {settings_, atlas_, library_, models_, features_, statistics_};
+    }
     void run_element(std::uint64_t element, std::uint64_t row, store::UnitRows& rows,
                      std::stop_token const& stop);
     void draw_sites(std::uint64_t element, Screen const& screen);
-    [[nodiscard]] std::vector<float> maxima_over_library() const;
-    [[nodiscard]] std::vector<float> scaled(std::string const& sequence, std::span<float const> scales) const;
-    [[nodiscard]] std::vector<float> scales_for(std::uint64_t element) const {
-        return library_scales_.empty() ? models_.scales_for(element) : library_scales_;
-    }
     [[nodiscard]] std::size_t outputs() const { return shape_.outputs.size(); }
 
     Settings settings_;
     atlas::Atlas atlas_;
     genome::ElementLibrary library_;
-    genome::Scanner scanner_;
     ScreenModels models_;
+    ElementFeatures features_;
     std::uint64_t seed_;
     std::uint64_t insertions_;
     std::uint64_t shuffles_;
-    std::uint64_t scan_length_bp_ = 0;
+    double stop_se_;
     model::ScreenShape shape_;
     std::vector<std::string> statistics_;
-    std::vector<float> library_scales_;
     store::ResultLayout layout_;
 
     // One element's sites and results, reused.
@@ -112,109 +119,6 @@ private:
     std::vector<double> values_;
     std::vector<float> raw_;
 };
-
-void LentiMpra::make_layout() {
-    statistics_ = model::statistic_names(shape_);
-    values_.resize(statistics_.size());
-    layout_.job = "lentimpra";
-    layout_.rows = library_.size();
-    layout_.rows_per_unit = settings_.count("units.elements");
-    layout_.row_arrays = {{"X", store::Type::f32, {statistics_.size()}},
-                          {"obsm/features", store::Type::f32, {atlas_.feature_count()}},
-                          {"obs/insertions", store::Type::i32, {}}};
-    if (settings_.text("results.raw") != "none") {
-        auto const type = settings_.text("results.raw") == "f16" ? store::Type::f16 : store::Type::f32;
-        layout_.row_arrays.push_back({"obsm/raw", type, {insertions_, outputs()}});
-    }
-
-    // The vector's own motifs, without an element: what every element's features contain.
-    auto const vector = scaled(library_.vector_scan_sequence(scan_length_bp_), scales_for(0));
-    auto const bytes = std::as_bytes(std::span(vector));
-    layout_.fixed_arrays = {
-        {"uns/vector_features", store::Type::f32, {vector.size()}, {bytes.begin(), bytes.end()}}};
-
-    layout_.identity = settings_.to_json(true);
-    layout_.identity["atlas.content"] = atlas_.content_hash();
-    layout_.identity["elements.content"] = library_.content_hash();
-    layout_.identity["weights"] = models_.hashes();
-}
-
-store::ResultTables LentiMpra::tables() const {
-    store::ResultTables tables;
-    tables.obs.index_name = "element";
-    tables.obs.index.reserve(library_.size());
-    for (std::uint64_t element = 0; element < library_.size(); ++element)
-        tables.obs.index.push_back(library_.name(element));
-    if (!library_.group_names().empty()) {
-        store::StringColumn group{"group", {}, true};
-        for (std::uint64_t element = 0; element < library_.size(); ++element)
-            group.values.push_back(library_.group_names()[library_.group(element)]);
-        tables.obs.strings.push_back(std::move(group));
-    }
-    if (library_.locus(0)) {
-        store::StringColumn chrom{"chrom", {}, true};
-        store::IntegerColumn start{"start", {}};
-        store::IntegerColumn end{"end", {}};
-        for (std::uint64_t element = 0; element < library_.size(); ++element) {
-            if (auto const locus = library_.locus(element)) {
-                chrom.values.emplace_back(locus->chrom);
-                start.values.push_back(locus->start);
-                end.values.push_back(locus->end);
-            }
-        }
-        tables.obs.strings.push_back(std::move(chrom));
-        tables.obs.integers.push_back(std::move(start));
-        tables.obs.integers.push_back(std::move(end));
-    }
-    tables.var.index_name = "statistic";
-    tables.var.index = statistics_;
-
-    auto& uns = tables.uns;
-    uns["assembly"] = atlas_.assembly();
-    uns["feature_names"] = atlas_.feature_names();
-    uns["scan_length_bp"] = scan_length_bp_;
-    uns["atlas"] = {{"content_hash", atlas_.content_hash()}, {"description", atlas_.describe()}};
-    uns["library"] = library_.describe();
-    // Cards nest deeper than uns may: kept as the JSON text that stands in the weights files.
-    std::vector<std::string> cards;
-    for (auto const& card : models_.cards()) cards.push_back(nlohmann::json(card).dump());
-    uns["model_cards"] = cards;
-    uns["notes"]["X"] =
-        "quantity.arm.statistic; arms: element (inserted), uninserted (same windows, accessibility of the "
-        "site 1), "
-        "shuffled (dinucleotide-shuffled elements at the same sites), and paired differences; se = "
-        "sd / sqrt(insertions), of independent draws of sites. Errors of the shuffled arm hold for the "
-        "shuffles used: "
-        "insertions that share a shuffle are correlated. Not a number: the sd of one insertion, the mean of "
-        "a site "
-        "class that no insertion fell into.";
-    if (settings_.text("sites.mode") == "shared")
-        uns["notes"]["sites"] =
-            "All elements of a model share their sites: errors of their means are correlated. Compare "
-            "elements by the "
-            "paired differences (element-uninserted, element-shuffled).";
-    return tables;
-}
-
-std::vector<float> LentiMpra::scaled(std::string const& sequence, std::span<float const> scales) const {
-    std::vector<float> raw(atlas_.feature_count());
-    std::vector<float> out(raw.size());
-    scanner_.features(sequence, raw);
-    atlas::scale_features(raw, scales, out);
-    return out;
-}
-
-std::vector<float> LentiMpra::maxima_over_library() const {
-    std::vector<float> maxima(atlas_.feature_count(), 0.0F);
-    std::vector<float> raw(maxima.size());
-    for (std::uint64_t element = 0; element < library_.size(); ++element) {
-        scanner_.features(library_.scan_sequence(element, scan_length_bp_), raw);
-        for (std::size_t f = 0; f < raw.size(); ++f) maxima[f] = std::max(maxima[f], raw[f]);
-    }
-    // A motif that no element has: any divisor gives 0.
-    for (float& maximum : maxima) maximum = maximum > 0 ? maximum : 1.0F;
-    return maxima;
-}
 
 void LentiMpra::draw_sites(std::uint64_t element, Screen const& screen) {
     bool const shared = settings_.text("sites.mode") == "shared";
@@ -233,25 +137,24 @@ void LentiMpra::draw_sites(std::uint64_t element, Screen const& screen) {
 void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::UnitRows& rows,
                             std::stop_token const& stop) {
     Screen& screen = models_.for_element(element);
-    auto const scales = scales_for(element);
-    auto const features = scaled(library_.scan_sequence(element, scan_length_bp_), scales);
+    auto const features = features_.of_element(element);
     std::vector<float> shuffled;
     shuffled.reserve(shuffles_ * features.size());
     auto const sequence = shuffles_ > 0 ? library_.sequence(element) : std::string();
     for (std::uint64_t k = 0; k < shuffles_; ++k) {
         auto const insert = genome::dinucleotide_shuffle(sequence, seed_, static_cast<std::uint32_t>(element),
                                                          static_cast<std::uint32_t>(k));
-        auto const vector = scaled(library_.scan_sequence_of(insert, scan_length_bp_), scales);
+        auto const vector = features_.of_insert(element, insert);
         shuffled.insert(shuffled.end(), vector.begin(), vector.end());
     }
     draw_sites(element, screen);
 
     auto const& raw_type = settings_.text("results.raw");
     raw_.resize(raw_type == "none" ? 0 : insertions_ * outputs());
-    model::ScreenInput const input{features, shuffled, window_starts_, site_classes_};
+    model::ScreenInput const input{features, shuffled, window_starts_, site_classes_, stop_se_};
     model::RawPredictions const raw{raw_, {}, {}};
-    model::screen_element(*screen.expression, screen.accessibility_model.get(), shape_, input, values_, raw,
-                          stop);
+    auto const used = model::screen_element(*screen.expression, screen.accessibility_model.get(), shape_,
+                                            input, values_, raw, stop);
 
     auto const x = rows.array<float>("X").subspan(row * values_.size(), values_.size());
     std::transform(values_.begin(), values_.end(), x.begin(),
@@ -259,7 +162,10 @@ void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::Uni
     std::copy(
         features.begin(), features.end(),
         rows.array<float>("obsm/features").begin() + static_cast<std::ptrdiff_t>(row * features.size()));
-    rows.array<std::int32_t>("obs/insertions")[row] = static_cast<std::int32_t>(insertions_);
+    rows.array<std::int32_t>("obs/insertions")[row] = static_cast<std::int32_t>(used);
+    bool const no_motif = std::ranges::all_of(features, [](float value) { return value == 0; });
+    rows.array<std::uint8_t>("obs/no_motif")[row] = no_motif ? 1 : 0;
+    rows.array<std::uint8_t>("obs/cut_to_middle")[row] = features_.is_cut(element) ? 1 : 0;
     if (raw_type == "f32") {
         std::copy(raw_.begin(), raw_.end(),
                   rows.array<float>("obsm/raw").begin() + static_cast<std::ptrdiff_t>(row * raw_.size()));
@@ -304,11 +210,31 @@ void LentiMpra::run(std::uint64_t unit, store::UnitRows& rows, std::stop_token s
         for (std::uint64_t row = 0; row < rows.row_count(); ++row)
             run_element(rows.first_row() + row, row, rows, stop);
     } catch (Error const&) {
-        model::release_cached_device_memory();  // out of memory, perhaps: the retry starts with an empty
-                                                // cache
+        // Out of memory, perhaps: the retry starts with an empty cache.
+        model::release_cached_device_memory();
         throw;
     }
     static_cast<void>(unit);
+}
+
+void LentiMpra::finish(store::FinishedRows& rows) {
+    auto const count = [&](std::string_view flags) {
+        return std::ranges::count_if(rows.array<std::uint8_t>(flags),
+                                     [](std::uint8_t flag) { return flag != 0; });
+    };
+    log::info(
+        "of {} elements, {} have no motif (obs/no_motif) and {} are cut to their middle (obs/cut_to_middle)",
+        layout_.rows, count("obs/no_motif"), count("obs/cut_to_middle"));
+    if (stop_se_ <= 0) return;
+    auto const used = rows.array<std::int32_t>("obs/insertions");
+    auto const early = std::ranges::count_if(
+        used, [&](std::int32_t n) { return static_cast<std::uint64_t>(n) < insertions_; });
+    log::info(
+        "{} of {} elements stopped early; {:.1f} of {} insertions were used on average (obs/insertions)",
+        early, layout_.rows,
+        static_cast<double>(std::accumulate(used.begin(), used.end(), std::int64_t{0})) /
+            static_cast<double>(layout_.rows),
+        insertions_);
 }
 
 }  // namespace

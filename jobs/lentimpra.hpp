@@ -11,8 +11,9 @@ namespace mpira::jobs {
 ///
 /// Row e of the result: X, the statistics of model::statistic_names (means, sds, standard errors for each
 /// output, for both controls and for the paired differences to them); obsm/features, the element's scaled
-/// motif vector; obs/insertions; optionally obsm/raw (insertions x outputs). What an element's row holds
-/// depends on the seed, the element's number and sequence, the models and the atlas alone.
+/// motif vector; obs/insertions, no_motif (that vector is all 0) and cut_to_middle (longer than the scan);
+/// optionally obsm/raw (insertions x outputs). What an element's row holds depends on the seed, the element's
+/// number and sequence, the models and the atlas alone.
 std::vector<SettingSpec> lentimpra_settings();
 
 }  // namespace mpira::jobs

@@ -1,7 +1,6 @@
 #include "jobs/lentimpra_models.hpp"
 
 #include <algorithm>
-#include <fstream>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -10,34 +9,17 @@
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/genome/scan_model.hpp"
-#include "mpira/model/weights.hpp"
+#include "mpira/model/scale_set.hpp"
+
+#include "jobs/model_fit.hpp"
+#include "jobs/script_trust.hpp"
+#include "jobs/weights_table.hpp"
+#include "jobs/window_rules.hpp"
 
 namespace mpira::jobs {
 namespace {
 
 constexpr std::size_t kModelsKept = 2;
-
-/// The lines of "group <tab> file", files relative to the table.
-std::map<std::string, std::filesystem::path> read_weights_table(std::filesystem::path const& table) {
-    std::ifstream in(table);
-    require(in.good(), fmt::format("cannot open {} (model.weights_by_group)", table.string()));
-    std::map<std::string, std::filesystem::path> files;
-    std::string line;
-    for (int number = 1; std::getline(in, line); ++number) {
-        if (text::trim(line).empty() || line.front() == '#') continue;
-        auto const fields = text::split(text::trim(line), '\t');
-        if (fields.size() != 2)
-            fail_usage(fmt::format("{}: line {}: expected group <tab> weights file, found {} fields",
-                                   table.string(), number, fields.size()));
-        std::filesystem::path file = fields[1];
-        if (file.is_relative()) file = table.parent_path() / file;
-        if (!files.emplace(fields[0], std::move(file)).second)
-            fail_usage(
-                fmt::format("{}: line {}: group '{}' is given twice", table.string(), number, fields[0]));
-    }
-    require(!files.empty(), fmt::format("{}: no group <tab> weights line", table.string()));
-    return files;
-}
 
 /// The weights of each group in use: one file for all (a single nameless group), or by the table.
 std::vector<std::filesystem::path> files_of(Settings const& settings, std::string const& table_key,
@@ -49,7 +31,8 @@ std::vector<std::filesystem::path> files_of(Settings const& settings, std::strin
         settings.refuse(table_key, fmt::format("give this or {}, not both", single_key));
     if (!single.empty()) return std::vector<std::filesystem::path>(groups.size(), single);
     if (table.empty()) return {};
-    auto const by_group = read_weights_table(table);
+    auto const lines = read_weights_table(table, table_key, "group");
+    std::map<std::string, std::filesystem::path> const by_group(lines.begin(), lines.end());
     std::vector<std::filesystem::path> files;
     for (auto const& group : groups) {
         auto const found = by_group.find(group);
@@ -114,7 +97,7 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
         files_of(settings, "accessibility.weights_by_group", "accessibility.weights", names_);
 
     for (auto const& file : files_) {
-        cards_.push_back(model::Weights(file).card());
+        cards_.push_back(read_model(file, settings, false));
         require_fits(cards_.back(), file);
         auto const& first = cards_.front();
         auto const& card = cards_.back();
@@ -125,14 +108,7 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
     }
     for (std::size_t i = 0; i < accessibility_files_.size(); ++i) load_accessibility_card(i);
     auto const& card = cards_.front();
-    rules_.regions = settings.count("sites.window") > 0 ? settings.count("sites.window")
-                                                        : static_cast<std::uint64_t>(card.window);
-    auto const focus = settings.integer("sites.focus");
-    rules_.focus = static_cast<std::uint64_t>(focus >= 0 ? focus : card.focus);
-    if (rules_.focus >= rules_.regions)
-        settings.refuse("sites.focus", fmt::format("{} lies outside a window of {} regions (counted from 0)",
-                                                   rules_.focus, rules_.regions));
-    rules_.max_span_bp = settings.integer("sites.max_span_bp");
+    rules_ = window_rules(settings, {"sites.window", "sites.focus", "sites.max_span_bp"}, card);
     if (rules_.regions != static_cast<std::uint64_t>(card.window))
         log::info("warning: windows of {} regions, the models were trained on {}", rules_.regions,
                   card.window);
@@ -152,7 +128,7 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
 
 void ScreenModels::load_accessibility_card(std::size_t i) {
     auto const& file = accessibility_files_[i];
-    auto const card = model::Weights(file).card();
+    auto const card = read_model(file, settings_, false);
     require_fits(card, file);
     if (card.architecture.head != model::HeadKind::accessibility)
         fail_usage(fmt::format(
@@ -166,35 +142,19 @@ void ScreenModels::load_accessibility_card(std::size_t i) {
                         files_[i].string()));
     require_alike(cards_[i], files_[i], card, file);
     // One vector an element goes into both models.
-    if (card.scale_set != cards_[i].scale_set)
-        fail_usage(fmt::format("{} was trained with the scale set '{}', {} with '{}': train both with one",
-                               files_[i].string(), cards_[i].scale_set, file.string(), card.scale_set));
+    if (auto const& one = scale_set_of(cards_[i]), &other = scale_set_of(card); one != other)
+        fail_usage(
+            fmt::format("{} reads inputs divided by the scale set '{}', {} by '{}': train both with one",
+                        files_[i].string(), one, file.string(), other));
     accessibility_cards_.push_back(card);
 }
 
 void ScreenModels::require_fits(model::ModelCard const& card, std::filesystem::path const& file) const {
-    if (card.architecture.head == model::HeadKind::masked)
-        fail_usage(fmt::format(
-            "{}: a pretrained model (masked head) predicts motifs, not expression; train a head first",
-            file.string()));
-    auto const& sets = atlas_.scale_sets();
-    if (std::find(sets.begin(), sets.end(), card.scale_set) == sets.end())
-        fail_usage(fmt::format("{}: the model's scale set '{}' is not in {}{}", file.string(), card.scale_set,
-                               atlas_.file().string(), text::did_you_mean(card.scale_set, sets)));
-    model::AtlasFacts facts;
-    facts.assembly = atlas_.assembly();
-    facts.motifs = atlas_.feature_names();
-    facts.scan_hash = atlas_.scan_model().hash();
-    auto const& cell_type =
-        settings_.text("atlas.cell_type").empty() ? card.cell_type : settings_.text("atlas.cell_type");
-    facts.cell_type = cell_type;
+    auto const& cell_type = cell_type_of(card);
     // An atlas without that cell type can only serve models that were trained with the constant column.
-    facts.accessibility =
+    auto const given =
         atlas_.has_cell_type(cell_type) ? card.accessibility : model::AccessibilityMode::constant;
-    facts.scale_set = card.scale_set;
-    auto const scales = atlas_.scale(card.scale_set);
-    facts.scales.assign(scales.begin(), scales.end());
-    model::require_matches(card, file, facts, atlas_.file());
+    jobs::require_fits(card, file, atlas_, cell_type, given, settings_, "atlas.cell_type");
 }
 
 void ScreenModels::check_loci() const {
@@ -225,8 +185,17 @@ std::size_t ScreenModels::model_of(std::uint64_t element) const {
     return names_.size() == 1 && names_.front().empty() ? 0 : library_.group(element);
 }
 
-std::vector<float> ScreenModels::scales_for(std::uint64_t element) const {
-    return atlas_.scale(cards_[model_of(element)].scale_set);
+model::ModelCard const& ScreenModels::card_of(std::uint64_t element) const {
+    return cards_[model_of(element)];
+}
+
+std::string const& ScreenModels::scale_set_of(model::ModelCard const& card) const {
+    return model::scale_set_of(card, cell_type_of(card));
+}
+
+std::string const& ScreenModels::cell_type_of(model::ModelCard const& card) const {
+    auto const& chosen = settings_.text("atlas.cell_type");
+    return chosen.empty() ? card.cell_type : chosen;
 }
 
 genome::Sites ScreenModels::sites_of(std::size_t model) const {
@@ -234,8 +203,6 @@ genome::Sites ScreenModels::sites_of(std::size_t model) const {
     auto const& wanted = settings_.text("sites.regions");
     bool const accessible =
         wanted == "accessible" || (wanted == "model" && card.window_regions == "accessible");
-    auto const& cell_type =
-        settings_.text("atlas.cell_type").empty() ? card.cell_type : settings_.text("atlas.cell_type");
     auto intervals = held_out_of(card);
     if (has_accessibility()) {
         auto const more = held_out_of(accessibility_cards_[model]);
@@ -253,17 +220,16 @@ genome::Sites ScreenModels::sites_of(std::size_t model) const {
                              atlas_.file().string() + " does not say which regions are promoters");
         filter.classes = {static_cast<std::uint8_t>(site_class == "promoter" ? 1 : 0)};
     }
-    return {atlas_.regions(), accessible ? atlas_.accessible_rows(cell_type) : atlas_.all_rows(), rules_,
-            filter};
+    return {atlas_.regions(), accessible ? atlas_.accessible_rows(cell_type_of(card)) : atlas_.all_rows(),
+            rules_, filter};
 }
 
 std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
     auto const& card = cards_[model];
-    auto screen = std::make_unique<Screen>(Screen{sites_of(model), atlas_.scale(card.scale_set), {}, {}, {}});
-    auto const& cell_type =
-        settings_.text("atlas.cell_type").empty() ? card.cell_type : settings_.text("atlas.cell_type");
+    auto screen =
+        std::make_unique<Screen>(Screen{sites_of(model), atlas_.scale(scale_set_of(card)), {}, {}, {}});
     if (card.accessibility == model::AccessibilityMode::quantitative)
-        screen->accessibility = atlas_.accessibility(cell_type);
+        screen->accessibility = atlas_.accessibility(cell_type_of(card));
 
     model::FeatureTable table;
     table.regions = static_cast<std::int64_t>(atlas_.region_count());
@@ -290,12 +256,13 @@ std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
         place_.device, place_.threads,
         settings_.text("model.precision") == "bf16" ? model::Precision::bf16 : model::Precision::f32};
 
-    screen->expression =
-        std::make_unique<model::InsertionPredictor>(model::Predictor(files_[model], compute), table, options);
+    auto const trust = script_trust(settings_);
+    screen->expression = std::make_unique<model::InsertionPredictor>(
+        model::Predictor(files_[model], compute, trust), table, options);
     if (has_accessibility()) {
         table.accessibility = {};  // that model was trained with the column set to 1
         screen->accessibility_model = std::make_unique<model::InsertionPredictor>(
-            model::Predictor(accessibility_files_[model], compute), table, options);
+            model::Predictor(accessibility_files_[model], compute, trust), table, options);
     }
     log::debug("{}: {}; {}", files_[model].string(), screen->expression->describe(),
                screen->sites.describe());
@@ -328,8 +295,9 @@ nlohmann::json ScreenModels::hashes() const {
 std::string ScreenModels::describe() const {
     auto const& card = cards_.front();
     auto const& net = card.architecture;
-    return fmt::format("{} model{} {}x{} ({} outputs{}), windows of {} regions, focus {}", cards_.size(),
-                       cards_.size() == 1 ? "" : "s", net.dim, net.depth, net.outputs,
+    auto const size = card.script ? std::string(card.network()) : fmt::format("{}x{}", net.dim, net.depth);
+    return fmt::format("{} model{} {} ({} outputs{}), windows of {} regions, focus {}", cards_.size(),
+                       cards_.size() == 1 ? "" : "s", size, net.outputs,
                        has_accessibility() ? " and accessibility" : "", rules_.regions, rules_.focus);
 }
 

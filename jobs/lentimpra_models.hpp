@@ -44,14 +44,18 @@ public:
     [[nodiscard]] genome::WindowRules const& rules() const noexcept { return rules_; }
     /// {"group": content hash}: part of a campaign's identity.
     [[nodiscard]] nlohmann::json hashes() const;
-    /// Divisors of the elements' features for this element's model.
-    [[nodiscard]] std::vector<float> scales_for(std::uint64_t element) const;
+    /// The card of the model that predicts this element.
+    [[nodiscard]] model::ModelCard const& card_of(std::uint64_t element) const;
+    /// The atlas's scale set that divides the windows and elements which a model reads.
+    [[nodiscard]] std::string const& scale_set_of(model::ModelCard const& card) const;
     [[nodiscard]] std::string describe() const;
 
 private:
     [[nodiscard]] std::size_t model_of(std::uint64_t element) const;
     [[nodiscard]] std::unique_ptr<Screen> load(std::size_t model) const;
     [[nodiscard]] genome::Sites sites_of(std::size_t model) const;
+    /// The cell type whose accessibility and scales a model is given: the setting, else its own.
+    [[nodiscard]] std::string const& cell_type_of(model::ModelCard const& card) const;
     void require_fits(model::ModelCard const& card, std::filesystem::path const& file) const;
     void check_loci() const;
     void load_accessibility_card(std::size_t i);

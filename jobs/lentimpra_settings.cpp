@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <string>
 
 #include "jobs/lentimpra.hpp"
+#include "jobs/script_trust.hpp"
 
 namespace mpira::jobs {
 
@@ -10,7 +12,7 @@ std::vector<SettingSpec> lentimpra_settings() {
     auto const integer = [](std::int64_t value) { return SettingValue(value); };
     auto const text = [](char const* value) { return SettingValue(std::string(value)); };
     // Files may move between runs: a campaign is identified by what is in them.
-    return {
+    std::vector<SettingSpec> specs{
         {"seed",
          Kind::integer,
          integer(1),
@@ -26,12 +28,15 @@ std::vector<SettingSpec> lentimpra_settings() {
          Affects::run},
         {"atlas.cell_type", Kind::text, text(""),
          "Cell type whose accessibility fills the accessibility column and, with sites.regions = "
-         "\"accessible\", "
-         "chooses the regions. Empty: the model's own."},
+         "\"accessible\", chooses the regions; its scales divide windows and elements of a model that was "
+         "trained with input.scale_set = \"cell_type\". Empty: the model's own."},
 
         {"elements.fasta", Kind::text, text(""),
          "Elements as FASTA, one record each. Give this or elements.bed.", Affects::run},
-        {"elements.bed", Kind::text, text(""), "Elements as BED intervals of elements.genome.", Affects::run},
+        {"elements.bed", Kind::text, text(""),
+         "Elements as BED intervals of elements.genome. Those on strand - (column 6) are "
+         "reverse-complemented.",
+         Affects::run},
         {"elements.genome", Kind::text, text(""), "FASTA of the genome that elements.bed cuts from.",
          Affects::run},
         {"elements.vector", Kind::text, text(""),
@@ -46,7 +51,7 @@ std::vector<SettingSpec> lentimpra_settings() {
         {"elements.group_column",
          Kind::integer,
          integer(0),
-         "Column (1-based) of elements.bed that holds the group; 0: none.",
+         "Column (1-based) of elements.bed that holds the group, such as 7, behind the strand; 0: none.",
          Affects::result,
          {},
          0,
@@ -55,8 +60,7 @@ std::vector<SettingSpec> lentimpra_settings() {
          Kind::integer,
          integer(-1),
          "Bases scanned for motifs, centred on the element in its vector; 0: the element alone; -1: as the "
-         "atlas's "
-         "regions were scanned.",
+         "atlas's regions were scanned.",
          Affects::result,
          {},
          -1,
@@ -65,8 +69,7 @@ std::vector<SettingSpec> lentimpra_settings() {
          Kind::text,
          text("atlas"),
          "What element features are divided by: the atlas's scales, as the model was trained with, or (the "
-         "reference) "
-         "their maxima over this library.",
+         "reference) their maxima over this library.",
          Affects::result,
          {"atlas", "library"}},
 
@@ -75,8 +78,7 @@ std::vector<SettingSpec> lentimpra_settings() {
          Affects::run},
         {"model.weights_by_group", Kind::text, text(""),
          "TSV of element group and weights file (relative to the TSV): each element is predicted by its "
-         "group's model, "
-         "such as one that never saw the element's locus.",
+         "group's model, such as one that never saw the element's locus.",
          Affects::run},
         {"model.unseen_locus",
          Kind::text,
@@ -119,8 +121,7 @@ std::vector<SettingSpec> lentimpra_settings() {
 
         {"accessibility.weights", Kind::text, text(""),
          "Weights of a model with the accessibility head: also predict accessibility and its product with "
-         "expression. "
-         "Empty: none.",
+         "expression. Empty: none.",
          Affects::run},
         {"accessibility.weights_by_group", Kind::text, text(""),
          "The same by element group, as model.weights_by_group.", Affects::run},
@@ -137,8 +138,8 @@ std::vector<SettingSpec> lentimpra_settings() {
          Kind::text,
          text("independent"),
          "independent: sites drawn anew for each element (the paper). shared: the same sites for all "
-         "elements of a "
-         "model, which removes site variance from comparisons (compare elements by paired differences then).",
+         "elements of a model, which removes site variance from comparisons (compare elements by paired "
+         "differences then).",
          Affects::result,
          {"independent", "shared"}},
         {"sites.regions",
@@ -180,6 +181,18 @@ std::vector<SettingSpec> lentimpra_settings() {
          1,
          1e12},
 
+        {"early_stop.se",
+         Kind::number,
+         0.0,
+         "Look at an element after 64, 128, 256 and 512 insertions, and stop there if the standard error of "
+         "its paired difference (element-uninserted) is at most this for each output, in the output's units: "
+         "a tenth of the standard deviation between elements, say. 0: never. obs/insertions has what was "
+         "used.",
+         Affects::result,
+         {},
+         0,
+         1e9},
+
         {"controls.uninserted", Kind::flag, true,
          "Also predict the same windows without the element (accessibility of the site set to 1 all the "
          "same)."},
@@ -207,6 +220,10 @@ std::vector<SettingSpec> lentimpra_settings() {
          1,
          1e6},
     };
+    auto const after = std::ranges::find(specs, "model.check_every", &SettingSpec::key);
+    auto const scripts = script_settings();
+    specs.insert(after + 1, scripts.begin(), scripts.end());
+    return specs;
 }
 
 }  // namespace mpira::jobs

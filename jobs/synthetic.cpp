@@ -47,6 +47,8 @@ public:
           failing_(units_of(settings, "fail.always")),
           flaky_(units_of(settings, "fail.once")),
           killing_(units_of(settings, "fail.kill")),
+          crashing_(units_of(settings, "fail.crash")),
+          hanging_(units_of(settings, "fail.hang")),
           marks_(settings.path("fail.marks")) {
         if (!flaky_.empty() && !std::filesystem::is_directory(marks_))
             settings.refuse("fail.marks", "fail.once needs a folder here, which all ranks see");
@@ -78,6 +80,9 @@ public:
 
     void run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) override {
         if (killing_.contains(unit)) ::raise(SIGKILL);  // as the out-of-memory killer would
+        if (crashing_.contains(unit)) ::raise(SIGSEGV);
+        while (hanging_.contains(unit))
+            std::this_thread::sleep_for(std::chrono::seconds(1));  // hears no stop
         pause(seconds_of(unit), stop);
         if (failing_.contains(unit))
             throw Error(Origin::system, fmt::format("unit {} was told to fail", unit));
@@ -98,12 +103,8 @@ public:
     }
 
     void finish(store::FinishedRows& rows) override {
-        auto const bytes = rows.rows("X");
-        auto const target = rows.fixed("varm/maximum");
-        // NOLINTBEGIN(cppcoreguidelines-pro-type-reinterpret-cast): both are arrays of float, see layout_
-        std::span const values(reinterpret_cast<float const*>(bytes.data()), bytes.size() / sizeof(float));
-        std::span const maxima(reinterpret_cast<float*>(target.data()), target.size() / sizeof(float));
-        // NOLINTEND(cppcoreguidelines-pro-type-reinterpret-cast)
+        auto const values = rows.array<float>("X");
+        auto const maxima = rows.fixed_array<float>("varm/maximum");
         std::fill(maxima.begin(), maxima.end(), 0.0F);
         for (std::size_t i = 0; i < values.size(); ++i)
             maxima[i % columns_] = std::max(maxima[i % columns_], values[i]);
@@ -127,7 +128,7 @@ private:
     /// True for the first process that asks for this unit: the second try may be on another rank.
     [[nodiscard]] bool leave_mark(std::uint64_t unit) const {
         auto const mark = marks_ / fmt::format("unit{}", unit);
-        int const descriptor = ::open(mark.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+        int const descriptor = ::open(mark.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
         if (descriptor >= 0) ::close(descriptor);
         return descriptor >= 0;
     }
@@ -153,6 +154,8 @@ private:
     std::set<std::uint64_t> failing_;
     std::set<std::uint64_t> flaky_;
     std::set<std::uint64_t> killing_;
+    std::set<std::uint64_t> crashing_;
+    std::set<std::uint64_t> hanging_;
     std::filesystem::path marks_;
     store::ResultLayout layout_;
 };
@@ -197,6 +200,8 @@ std::vector<SettingSpec> schema() {
         {"fail.marks", text, std::string(), "A folder that remembers which units of fail.once have failed.",
          Affects::run},
         {"fail.kill", texts, Texts{}, "Numbers of units that kill their process (SIGKILL).", Affects::run},
+        {"fail.crash", texts, Texts{}, "Numbers of units that crash their process (SIGSEGV).", Affects::run},
+        {"fail.hang", texts, Texts{}, "Numbers of units that never end and hear no signal.", Affects::run},
     };
 }
 

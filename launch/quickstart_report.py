@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads the screen's result as a user would (anndata) and says how well predicted BEAF occupancy tells bound tiles.
 
-usage: quickstart_report.py RUN   (RUN holds data/, atlas.h5ad, folds/, tiles.bed, screen.h5ad)
+usage: quickstart_report.py RUN   (RUN holds data/, atlas.h5ad, tiles.bed, screen.h5ad)
 
 The models stand on insulator ChIP, not ATAC, and were trained here: what is printed is predicted BEAF occupancy.
 """
@@ -61,7 +61,7 @@ def main(run):
     screen = anndata.read_h5ad(run / "screen.h5ad")
     atlas = anndata.read_h5ad(run / "atlas.h5ad")
     tiles = pd.read_csv(run / "tiles.bed", sep="\t", header=None,
-                        names=["chrom", "start", "end", "name", "fold", "group", "peak"])
+                        names=["chrom", "start", "end", "name", "score", "strand", "fold", "group", "peak"])
     assert list(tiles["name"]) == list(screen.obs_names), "rows of the result are not the tiles"
     assert screen.obs["done"].all(), "the screen isn't complete"
     table = screen.to_df()

@@ -9,7 +9,8 @@ recipe (all but 3, 7, 11, 15, 19):
 
 usage: quickstart_tiles.py DATA OUT.bed [--per-group 100] [--seed 1]
        quickstart_tiles.py DATA OUT.bed --all    (every tile: chrom, start, end, name)
-DATA is what quickstart_data.py wrote. OUT.bed: chrom, start, end, name, fold, group, peak (0-based, half-open).
+DATA is what quickstart_data.py wrote. OUT.bed (0-based, half-open): chrom, start, end, name, score,
+strand, and behind BED6 fold, group, peak.
 """
 import argparse
 import pathlib
@@ -101,7 +102,7 @@ def main():
         print(f"  {group:9s} {arguments.per_group} of {len(candidates):,} tiles")
     rows.sort()
     arguments.out.write_text("".join(
-        f"{CHROM}\t{starts[t]}\t{ends[t]}\ttile_{starts[t]}\t{folds[t]}\t{group}\t{peak_of[t]}\n" for t, group in rows))
+        f"{CHROM}\t{starts[t]}\t{ends[t]}\ttile_{starts[t]}\t0\t.\t{folds[t]}\t{group}\t{peak_of[t]}\n" for t, group in rows))
     print(f"  {len(rows)} of {len(starts):,} tiles in {len(set(folds[t] for t, _ in rows))} folds -> {arguments.out}")
 
 

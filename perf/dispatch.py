@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How near to ideal units are handed out: mpira beside mpi4py.futures, interleaved on one machine.
 
-    cmake --build --preset release --target mpira_perf_dispatch
-    .deps/venv/bin/python perf/dispatch.py [--ranks 4] [--repeats 3] [--scale 1.0] [--json FILE]
+    launch/build release --target perf_programs
+    .deps/venv/bin/python perf/dispatch.py [--ranks 4] [--rounds 3] [--scale 1.0] [--json FILE]
 
 Two loads, as in the measurement of peers that the design rests on: 20,000 units that sleep 1 ms, and 8,000 whose
 sleep is lognormal (sigma 1.5, mean 4.8 ms). Units sleep, so that ranks don't compete for cores. mpira runs a whole
@@ -10,28 +10,18 @@ campaign on `ranks` ranks, rank 0 leading and working, with result file, journal
 claim to the last commit. mpi4py.futures gets a manager beside its `ranks` workers, writes nothing, and is timed from
 the first submission to the last result, pool started and warmed up.
 
-ratio = makespan / max(sum / ranks, longest); 1 is ideal. The median of the repeats is printed with its range.
+ratio = makespan / max(sum / ranks, longest); 1 is ideal. The median of the rounds is printed with its range.
 """
-import argparse
 import json
-import os
 import random
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-MPI_SETTINGS = {
-    "OMP_NUM_THREADS": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none",
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-}
+from interleaved import arguments, finished, keep, load_average, spread, start, told
 
 
 def loads(scale):
@@ -42,21 +32,16 @@ def loads(scale):
     return {"1 ms": [1e-3] * int(20000 * scale), "heavy-tailed": [x * factor for x in heavy]}
 
 
-def run(command, ranks):
-    result = subprocess.run(["mpirun", "-n", str(ranks), *command], env={**os.environ, **MPI_SETTINGS},
-                            capture_output=True, text=True, timeout=600)
-    lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
-    if result.returncode != 0 or not lines:
-        sys.exit(f"{' '.join(map(str, command))}: exit code {result.returncode}\n{result.stderr}")
-    return json.loads(lines[-1])
+def run(ranks, *command):
+    return told(finished(start("timeout", 600, "mpirun", "-n", ranks, *command))[0][0])
 
 
-def mpira(program, durations, result, costs, ranks):
-    return run([program, durations, result, costs], ranks)
+def mpira(options, durations, result, costs):
+    return run(options.ranks, options.build / "perf/dispatch", durations, result, costs)
 
 
-def futures(durations, chunk, ranks):
-    return run([sys.executable, "-m", "mpi4py.futures", __file__, "--manager", durations, str(chunk)], ranks + 1)
+def futures(options, durations, chunk):
+    return run(options.ranks + 1, sys.executable, "-m", "mpi4py.futures", __file__, "--manager", durations, chunk)
 
 
 def nap(seconds):
@@ -78,12 +63,9 @@ def manager(durations, chunk):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments(__doc__, rounds=3)
     parser.add_argument("--ranks", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the units, for a quick look")
-    parser.add_argument("--program", default=ROOT / "build/release/perf/mpira_perf_dispatch")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     ratios, rows = {}, []
     with tempfile.TemporaryDirectory() as folder:
@@ -93,12 +75,12 @@ def main():
             Path(durations).write_bytes(struct.pack(f"{len(seconds)}d", *seconds))
             ideal_s = max(sum(seconds) / options.ranks, max(seconds))
             variants = {
-                "mpira, costs known": lambda: mpira(options.program, durations, result, "known", options.ranks),
-                "mpira, costs unknown": lambda: mpira(options.program, durations, result, "unknown", options.ranks),
-                "mpi4py.futures, chunk 1": lambda: futures(durations, 1, options.ranks),
-                "mpi4py.futures, chunk 64": lambda: futures(durations, 64, options.ranks),
+                "mpira, costs known": lambda: mpira(options, durations, result, "known"),
+                "mpira, costs unknown": lambda: mpira(options, durations, result, "unknown"),
+                "mpi4py.futures, chunk 1": lambda: futures(options, durations, 1),
+                "mpi4py.futures, chunk 64": lambda: futures(options, durations, 64),
             }
-            for _ in range(options.repeats):
+            for _ in range(options.rounds):
                 for name, measure in variants.items():
                     outcome = measure()
                     if outcome["done"] != len(seconds):
@@ -107,15 +89,13 @@ def main():
             for name in variants:
                 values = ratios[load, name]
                 rows.append({"load": load, "units": len(seconds), "ideal_s": ideal_s, "who": name,
-                             "ratio": statistics.median(values), "least": min(values), "most": max(values)})
-    print(f"{options.ranks} workers, {options.repeats} interleaved runs, load average {os.getloadavg()[0]:.1f}")
+                             "ratio": statistics.median(values), "ratios": values})
+    print(f"{options.ranks} workers, {options.rounds} interleaved runs, {load_average()}")
     print("| load | ideal s | who | makespan / ideal | range |\n|---|---|---|---|---|")
     for row in rows:
-        print(f"| {row['units']:,} x {row['load']} | {row['ideal_s']:.2f} | {row['who']} | {row['ratio']:.3f} "
-              f"| {row['least']:.3f}-{row['most']:.3f} |")
-    if options.json:
-        options.json.write_text(json.dumps({"machine": os.uname().machine,
-                                            "cores": os.cpu_count(), "rows": rows}, indent=1))
+        print(f"| {row['units']:,} x {row['load']} | {row['ideal_s']:.2f} | {row['who']} | "
+              f"{' | '.join(spread(row['ratios']))} |")
+    keep(options.json, rows=rows)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-// perf/model [full|small] [pairs]: what predicting insertions costs beside a bare loop of the unshortened
-// forward on the same windows. One thread, CPU seconds of the process (the machine may be shared), median of
-// interleaved rounds after a warm-up; ratios above 1 are faster than the bare loop.
+// What predicting insertions costs beside a bare loop of the unshortened forward on the same windows.
+//
+//   build/release/perf/model [full|small] [PAIRS]
+//
+// One thread, CPU seconds of the process (the machine may be shared), median of interleaved rounds after a
+// warm-up; ratios above 1 are faster than the bare loop.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include <time.h>
 #include <unistd.h>
 
 #include <ATen/Parallel.h>
@@ -23,21 +24,13 @@
 #include "mpira/model/get.hpp"
 #include "mpira/model/insertion.hpp"
 
+#include "timing.hpp"
+
 namespace {
 
 using namespace mpira;
 using namespace mpira::model;
-
-double cpu_seconds() {
-    timespec now{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
+using perf::Contender, perf::cpu_seconds, perf::spread_of;
 
 struct Setting {
     GetConfig config;
@@ -46,12 +39,6 @@ struct Setting {
     std::int64_t uninserted_batch;
     std::int64_t windows;  // of one measurement
     std::int64_t regions;
-};
-
-struct Contender {
-    std::string name;
-    std::function<void()> run;
-    std::vector<double> seconds{};
 };
 
 std::vector<float> uniform(std::int64_t count, std::uint32_t number) {
@@ -69,7 +56,7 @@ void write_weights_for(GetConfig const& config, std::int64_t window, std::filesy
     card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
     card.scales.assign(card.motifs.size(), 1);
     std::vector<at::Tensor> keep;
-    write_weights(file, card, views_of(Get(config, 1), keep));
+    write_weights(file, card, views_of(Get(config, 1).parameters(), keep));
 }
 
 void measure(Setting const& setting, int pairs) {
@@ -147,31 +134,23 @@ void measure(Setting const& setting, int pairs) {
                                       {"one query", predict(one_query)},
                                       {"shared embedding", predict(shared)},
                                       {"both shortcuts", predict(both)}};
-    for (int round = -1; round < pairs; ++round) {
-        for (auto& contender : contenders) {
-            double const before = cpu_seconds();
-            contender.run();
-            if (round >= 0) contender.seconds.push_back(cpu_seconds() - before);
-            if (&contender == &contenders.front()) continue;
-            for (std::size_t i = 0; i < expected.size(); ++i) {
-                ensure(std::abs(predicted[i] - expected[i]) <= 1e-5F * std::max(1.0F, std::abs(expected[i])),
-                       contender.name + " predicts something else than the bare loop");
-            }
+    perf::take_turns(contenders, pairs, [&](Contender const& contender) {
+        if (&contender == &contenders.front()) return;
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+            ensure(std::abs(predicted[i] - expected[i]) <= 1e-5F * std::max(1.0F, std::abs(expected[i])),
+                   contender.name + " predicts something else than the bare loop");
         }
-    }
+    });
     std::printf("dim %lld, depth %lld, %lld regions, micro-batch %lld, %lld windows, %d rounds\n",
                 static_cast<long long>(config.dim), static_cast<long long>(config.depth),
                 static_cast<long long>(setting.window), static_cast<long long>(setting.micro_batch),
                 static_cast<long long>(setting.windows), pairs);
     for (auto const& contender : contenders) {
-        std::vector<double> ratios;
-        for (std::size_t i = 0; i < contender.seconds.size(); ++i) {
-            ratios.push_back(contenders[0].seconds[i] / contender.seconds[i]);
-        }
+        auto const [median, least, most] = ratio(contenders.front(), contender);
         std::printf("  %-18s %9.2f windows / CPU s   ratio to bare loop %.3f (%.3f to %.3f)\n",
-                    contender.name.c_str(), static_cast<double>(setting.windows) / median(contender.seconds),
-                    median(ratios), *std::min_element(ratios.begin(), ratios.end()),
-                    *std::max_element(ratios.begin(), ratios.end()));
+                    contender.name.c_str(),
+                    static_cast<double>(setting.windows) / spread_of(contender.seconds).median, median, least,
+                    most);
     }
 
     // A whole element with both controls, as the job runs it: 3 predictions a site, and the uninserted ones
@@ -190,8 +169,8 @@ void measure(Setting const& setting, int pairs) {
     double const first = seconds_of_screen();
     std::vector<double> later;
     for (int round = 0; round < std::min(pairs, 3); ++round) later.push_back(seconds_of_screen());
-    double const again = median(later);
-    double const unit = median(contenders[0].seconds) * 3;
+    double const again = spread_of(later).median;
+    double const unit = spread_of(contenders[0].seconds).median * 3;
     std::printf("  screen of an element with both controls: ratio %.3f at new sites, %.3f at known sites\n",
                 unit / first, unit / again);
 }

@@ -10,7 +10,8 @@ set(uses_schedule base comm store schedule)
 set(uses_model base model)
 set(uses_train base comm store genome atlas model train)
 set(uses_jobs base genome atlas model store jobs)
-set(uses_report base store schedule report)
+# Exports say what a model read (its card) where (the atlas).
+set(uses_report base genome atlas model store schedule report)
 set(uses_cli base genome comm store atlas schedule model train jobs report cli)
 
 # Libraries that only some layers may see.

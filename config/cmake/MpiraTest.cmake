@@ -35,16 +35,25 @@ endfunction()
 # Environment of every process under MPI in tests. Not flags: MPICH's mpiexec knows neither --oversubscribe nor --bind-to.
 set(MPIRA_MPI_ENVIRONMENT "OMP_NUM_THREADS=1" "OMPI_MCA_rmaps_base_oversubscribe=1"
   "OMPI_MCA_hwloc_base_binding_policy=none" "OMPI_ALLOW_RUN_AS_ROOT=1" "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
-  "OMPI_MCA_btl_vader_single_copy_mechanism=none" "OMPI_MCA_odls_base_sigkill_timeout=3")
+  "OMPI_MCA_odls_base_sigkill_timeout=3")
+
+# mpira_mpi_environment(<test> <out>): the same with a folder of the test's own for mpirun's session. Under the common one
+# in /tmp, an mpirun that leaves may remove what another is about to use.
+function(mpira_mpi_environment test out)
+  set(folder ${PROJECT_BINARY_DIR}/mpi/${test})
+  file(MAKE_DIRECTORY ${folder})
+  set(${out} "${MPIRA_MPI_ENVIRONMENT};OMPI_MCA_orte_tmpdir_base=${folder}" PARENT_SCOPE)
+endfunction()
 
 # The one place that knows how a test process is started under MPI.
 function(mpira_add_mpi_run name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "RANKS;TIMEOUT" "COMMAND;LABELS")
   add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${arg_RANKS} ${MPIEXEC_PREFLAGS}
                                 ${arg_COMMAND} ${MPIEXEC_POSTFLAGS})
+  mpira_mpi_environment(${name} environment)
   set_tests_properties(${name} PROPERTIES
     PROCESSORS ${arg_RANKS} TIMEOUT ${arg_TIMEOUT} LABELS "mpi;np${arg_RANKS};${arg_LABELS}"
-    ENVIRONMENT "MPIRA_EXPECTED_RANKS=${arg_RANKS};${MPIRA_MPI_ENVIRONMENT}")
+    ENVIRONMENT "MPIRA_EXPECTED_RANKS=${arg_RANKS};${environment}")
 endfunction()
 
 # mpira_add_script_test(<name> SCRIPT file.py [ARGS ...] [PROCESSORS n] [TIMEOUT s] [LABELS ...])
@@ -59,8 +68,9 @@ function(mpira_add_script_test name)
     set(arg_PROCESSORS 2)
   endif()
   add_test(NAME ${name} COMMAND ${MPIRA_PYTHON} ${PROJECT_SOURCE_DIR}/tests/python/${arg_SCRIPT} ${arg_ARGS})
+  mpira_mpi_environment(${name} environment)
   set_tests_properties(${name} PROPERTIES
     PROCESSORS ${arg_PROCESSORS} TIMEOUT ${arg_TIMEOUT} LABELS "python;${arg_LABELS}"
-    ENVIRONMENT "MPIRA=$<TARGET_FILE:mpira>;MPIRA_BUILD=${PROJECT_BINARY_DIR};MPIRA_MPIEXEC=${MPIEXEC_EXECUTABLE};LD_LIBRARY_PATH=${PROJECT_SOURCE_DIR}/.deps/torch-stubs:$ENV{LD_LIBRARY_PATH};${MPIRA_MPI_ENVIRONMENT}")
+    ENVIRONMENT "MPIRA=$<TARGET_FILE:mpira>;MPIRA_BUILD=${PROJECT_BINARY_DIR};MPIRA_MPIEXEC=${MPIEXEC_EXECUTABLE};LD_LIBRARY_PATH=${PROJECT_SOURCE_DIR}/.deps/torch-stubs:$ENV{LD_LIBRARY_PATH};${environment}")
 endfunction()
 set(MPIRA_PYTHON "${PROJECT_SOURCE_DIR}/.deps/venv/bin/python" CACHE FILEPATH "Python of the venv launch/setup made")

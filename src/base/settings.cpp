@@ -127,6 +127,8 @@ void Settings::set(std::string const& key, SettingValue value, std::string_view 
     }
     if (spec->kind == SettingKind::number && std::holds_alternative<std::int64_t>(value))
         value = static_cast<double>(std::get<std::int64_t>(value));
+    if (spec->kind == SettingKind::texts && std::holds_alternative<std::string>(value))
+        value = std::vector<std::string>{std::get<std::string>(value)};
     if (!fits(spec->kind, value)) refuse(named, fmt::format("expected {}", name_of(spec->kind)));
 
     double number = 0;

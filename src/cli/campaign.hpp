@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,18 @@ std::string read_on_root(std::filesystem::path const& file, comm::Communicator c
 /// Reads the settings (rank 0 reads the file, the others get its text), chooses devices and opens the job's
 /// inputs. What is wrong on any rank is an error on all. [collective]
 PreparedJob prepare_job(CommandLine const& line, comm::Communicator const& world);
+
+/// What there is beside a campaign, as schedule::CampaignOptions has it.
+struct Beside {
+    int attendants = 0;  ///< processes that are none of its ranks (schedule/attendant.hpp)
+    std::function<void()> on_created = {};
+};
+
+/// Runs an open job as a campaign of all ranks of `world` and tells of it; returns the exit code.
+/// [collective]
+int run_prepared(CommandLine const& line, comm::Communicator const& world, Settings const& settings,
+                 comm::Device const& device, store::Job& job, std::filesystem::path const& output,
+                 Beside const& beside = {});
 
 /// Where the result goes: --output, or the setting. Refuses an empty one, a folder, a name without .h5ad, and
 /// a file in a folder that does not exist or can't be written.

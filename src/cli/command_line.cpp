@@ -27,7 +27,8 @@ void add_settings_options(CLI::App& app, CommandLine& line) {
         ->type_name("KEY=VALUE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_option("--output", line.output, "Result file, over the setting 'output'")->type_name("FILE");
+    app.add_option("--output", line.output, "Result file (weights of train), over the setting 'output'")
+        ->type_name("FILE");
 }
 
 void add_campaign_options(CLI::App& app, CommandLine& line) {
@@ -72,9 +73,15 @@ public:
                        "Start over instead of resuming (finished weights need --overwrite)");
         train.add_flag("--overwrite", line.overwrite, "With --fresh: rename finished weights to FILE.old");
 
-        auto& status = add(line, Command::status, "status", "how far a campaign is, also while it runs",
-                           "mpira status screen.h5ad");
-        add_file(status, line, "Result file");
+        auto& folds =
+            add(line, Command::folds, "folds", std::string(kFoldsSummary), std::string(kFoldsExample));
+        folds.group("Jobs");
+        add_campaign_options(folds, line);
+
+        auto& status =
+            add(line, Command::status, "status", "how far a campaign or a training is, also while it runs",
+                "mpira status screen.h5ad");
+        add_file(status, line, "Result file, or weights of mpira train (there or not yet)");
         status.add_flag("--json", line.json, "For programs");
         auto& verify = add(line, Command::verify, "verify", "re-check every checksum of a result",
                            "mpira verify screen.h5ad");
@@ -85,6 +92,21 @@ public:
         seal.add_option("--output", line.output, "The copy (default: FILE.sealed.h5ad)")->type_name("FILE");
         seal.add_flag("--overwrite", line.overwrite, "Replace an existing copy");
         seal.add_flag("--partial", line.partial, "Also when the campaign is not finished");
+
+        add_export(line);
+
+        auto& weights = add(line, Command::weights, "weights", "what a weights file says about itself",
+                            "mpira weights runs/quickstart/folds.h5ad.weights/1.GET.seed0.safetensors");
+        add_file(weights, line, "Weights or adaptor");
+        weights.add_flag("--json", line.json, "The whole card, for programs");
+        auto& merge = add(line, Command::merge, "merge", "a base and its LoRA adaptor become one model",
+                          "mpira merge runs/quickstart/folds.h5ad.weights/1.GET.seed0.safetensors "
+                          "adaptor.safetensors --output "
+                          "adapted.safetensors");
+        merge.add_option("BASE", line.file, "The weights that the adaptor was trained on")->required();
+        merge.add_option("ADAPTOR", line.adaptor, "Adaptor file")->required();
+        merge.add_option("--output", line.output, "The merged weights")->type_name("FILE")->required();
+        merge.add_flag("--overwrite", line.overwrite, "Replace an existing file");
 
         auto& plan = add(line, Command::plan, "plan", "what a campaign will cost, from a short calibration",
                          "mpira plan synthetic --set rows=1000000 --ranks 512 --ranks-per-node 64");
@@ -101,6 +123,7 @@ public:
             ->capture_default_str();
 
         add_simulate(line);
+        add_bench(line);
 
         add(line, Command::jobs, "jobs", "what can be run", "mpira jobs");
         auto& config =
@@ -139,6 +162,61 @@ private:
         sub.add_option("JOB", line.job, "Name of a job (mpira jobs lists them)")->required();
     }
 
+    void add_export(CommandLine& line) {
+        auto& sub = add(line, Command::export_result, "export", "a result in the format of another program",
+                        "mpira export screen.h5ad --format tsv --output screen.tsv.gz");
+        add_file(sub, line, "Result file");
+        auto& options = line.exports;
+        sub.add_option(
+               "--format", options.format,
+               "tsv: names, obs and a matrix (pandas, R; .gz compresses). bedgraph: one value a region "
+               "(genome browsers; .gz compresses). enhancers: of perturb, a line a gene and region. "
+               "gcell-zarr: "
+               "whole Jacobians of genes, a folder")
+            ->required()
+            ->check(CLI::IsMember({"tsv", "enhancers", "bedgraph", "gcell-zarr"}));
+        sub.add_option("--output", line.output, "File or folder to write")->type_name("FILE")->required();
+        sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
+        sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the rows that are done");
+        sub.add_option("--rows", options.rows,
+                       "Only rows with this value in this column of obs; may be repeated")
+            ->type_name("COLUMN=VALUE")
+            ->expected(1)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        sub.add_option("--values", options.values, "The matrix: X or layers/NAME")->capture_default_str();
+        sub.add_option(
+               "--column", options.column,
+               "bedgraph: the variable, or numeric column of obs; not needed where there is one variable")
+            ->type_name("NAME");
+        sub.add_option("--overlaps", options.overlaps,
+                       "bedgraph: where rows overlap, refuse, or take the mean of those that cover a base")
+            ->check(CLI::IsMember({"refuse", "mean"}))
+            ->capture_default_str();
+        sub.add_option("--atlas", options.atlas, "gcell-zarr: the atlas that the campaign read")
+            ->type_name("FILE");
+    }
+
+    void add_bench(CommandLine& line) {
+        auto& sub =
+            add(line, Command::bench, "bench", "this installation measured, each part beside its limit",
+                "mpirun -n 4 mpira bench --small --seconds 1 --folder /scratch/me --output bench.json");
+        auto& options = line.bench;
+        sub.add_option(
+               "--folder", options.folder,
+               "Where some files are written (up to 0.4 GB, and 128 MB a rank): the file system of results")
+            ->type_name("FOLDER")
+            ->capture_default_str();
+        sub.add_option("--weights", options.weights,
+                       "Weights of the model; else random ones of the published size")
+            ->type_name("FILE");
+        sub.add_flag("--small", options.small, "Random ones of the quickstart's size");
+        sub.add_option("--seconds", options.seconds, "Seconds of each part, about")
+            ->check(CLI::Range(0.1, 1e5))
+            ->capture_default_str();
+        sub.add_option("--output", line.output, "Also write the figures as JSON")->type_name("FILE");
+        sub.add_flag("--json", line.json, "JSON instead of the table");
+    }
+
     void add_simulate(CommandLine& line) {
         auto& sub = add(line, Command::simulate, "simulate", "the scheduler on virtual ranks",
                         "mpira simulate --ranks 64,512 --units 20000 --sigma 1.5 --straggler-share 0.02");
@@ -156,11 +234,26 @@ private:
         sub.add_flag("--clustered", options.clustered, "Neighbouring units cost alike");
         add_one("--straggler-share", options.straggler_share, "Share of ranks that are slow", 0, 1);
         add_one("--straggler-factor", options.straggler_factor, "How much slower they are", 1, 1000);
+        add_one("--start-s", options.start_s, "Seconds until a rank asks for its first unit", 0, 1e6);
         add_one("--latency-us", options.latency_us, "Microseconds a message takes", 0, 1e6);
+        add_one("--service-us", options.service_us, "Microseconds the leader takes for a message", 0, 1e6);
+        add_one("--commit-every-s", options.commit_every_s, "A rank commits after so many seconds", 0, 1e6);
+        add_one("--commit-units", options.commit_units, "Or after so many units", 1, 1e9);
+        add_one("--commit-s", options.commit_s, "Seconds a commit's syncs take", 0, 1e6);
+        add_one("--unit-kb", options.unit_kb, "Kilobytes a unit writes", 0, 1e9);
+        add_one("--file-system-mb-s", options.file_system_mb_s,
+                "What the file system takes of all ranks together, MB a second; 0: no limit", 0, 1e9);
+        add_one("--file-system-commits", options.file_system_commits,
+                "And commits a second, of all ranks together; 0: no limit", 0, 1e9);
         add_one("--deaths", options.deaths, "Ranks that die on the way", 0, 1e6);
+        add_one("--restart-s", options.restart_s,
+                "A death ends the run of all ranks; seconds until the next one starts", 0, 1e7);
+        sub.add_flag("--survivors-go-on", options.survivors_go_on,
+                     "Instead, a death ends its rank only (not under today's MPI libraries)");
         add_one("--estimate-error", options.estimate_error, "Sigma of the error of predicted durations", 0,
                 5);
         add_one("--seed", options.seed, "Seed of the durations", 0, 1e15);
+        sub.add_flag("--json", line.json, "For programs");
     }
 
     CLI::App app_;
@@ -221,9 +314,12 @@ Parsed parse_command_line(int argc, char const* const* argv) {
     } catch (CLI::ParseError const& error) {
         return {std::nullopt, explain(error, app, argc, argv) + "\n", 2};
     }
-    bool const is_run = line.command == Command::run || line.command == Command::train;
+    bool const is_run =
+        line.command == Command::run || line.command == Command::train || line.command == Command::folds;
     if (line.overwrite && !line.fresh && is_run) {
-        auto const name = line.command == Command::train ? "train" : line.job;
+        auto const name = line.command == Command::train   ? "train"
+                          : line.command == Command::folds ? "folds"
+                                                           : line.job;
         return {std::nullopt, fmt::format("mpira {}: --overwrite goes with --fresh\n", name), 2};
     }
     return {std::move(line), {}, 0};

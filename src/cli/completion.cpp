@@ -6,8 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "mpira/cli/read_settings.hpp"
-#include "mpira/jobs/table.hpp"
+#include "cli/schemas.hpp"
 
 namespace mpira::cli {
 namespace {
@@ -19,15 +18,9 @@ std::vector<std::string> long_options(CLI::App& app) {
     return names;
 }
 
-std::vector<std::string> job_names() {
-    std::vector<std::string> names;
-    for (auto const& entry : jobs::job_table()) names.emplace_back(entry.name);
-    return names;
-}
-
-std::vector<std::string> setting_keys(jobs::JobEntry const& entry) {
+std::vector<std::string> setting_keys(std::vector<SettingSpec> const& schema) {
     std::vector<std::string> keys;
-    for (auto const& spec : with_campaign_schema(entry.schema())) keys.push_back(spec.key + "=");
+    for (auto const& spec : schema) keys.push_back(spec.key + "=");
     return keys;
 }
 
@@ -49,9 +42,11 @@ std::string bash_completion(CLI::App& app) {
                                fmt::join(long_options(*sub), " "));
     }
     std::string keys;
-    for (auto const& entry : jobs::job_table())
-        keys +=
-            fmt::format("            {}) words=\"{}\" ;;\n", entry.name, fmt::join(setting_keys(entry), " "));
+    std::vector<std::string> names;
+    for (auto const& [name, summary, schema] : all_schemas()) {
+        names.push_back(name);
+        keys += fmt::format("            {}) words=\"{}\" ;;\n", name, fmt::join(setting_keys(schema), " "));
+    }
     return fmt::format(R"(# mpira completion for bash: source <(mpira completion bash)
 _mpira() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" words=""
@@ -83,7 +78,7 @@ _mpira() {{
 }}
 complete -o filenames -F _mpira mpira
 )",
-                       fmt::join(commands, " "), options, keys, fmt::join(job_names(), " "));
+                       fmt::join(commands, " "), options, keys, fmt::join(names, " "));
 }
 
 std::string zsh_completion(CLI::App& app) {
@@ -95,9 +90,11 @@ std::string zsh_completion(CLI::App& app) {
                                fmt::join(long_options(*sub), " "));
     }
     std::string keys;
-    for (auto const& entry : jobs::job_table())
-        keys +=
-            fmt::format("            {}) choices=({}) ;;\n", entry.name, fmt::join(setting_keys(entry), " "));
+    std::vector<std::string> names;
+    for (auto const& [name, summary, schema] : all_schemas()) {
+        names.push_back(name);
+        keys += fmt::format("            {}) choices=({}) ;;\n", name, fmt::join(setting_keys(schema), " "));
+    }
     return fmt::format(R"(#compdef mpira
 # mpira completion for zsh: source <(mpira completion zsh)
 _mpira() {{
@@ -130,7 +127,7 @@ _mpira() {{
 }}
 compdef _mpira mpira
 )",
-                       commands, options, keys, fmt::join(job_names(), " "));
+                       commands, options, keys, fmt::join(names, " "));
 }
 
 }  // namespace mpira::cli

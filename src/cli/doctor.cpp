@@ -1,4 +1,5 @@
 // Can this place run mpira? Each check is a line: ok, or what to do.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
@@ -87,9 +88,17 @@ public:
     void devices() {
         check("devices", "One rank a GPU: --gpus-per-task=1, or as many ranks on a node as it has GPUs.",
               [&] {
-                  auto const device = comm::choose_device(world_, comm::DeviceWish::automatic);
-                  return report::count_equal(world_.all_gather(device.name));
+                  device_ = comm::choose_device(world_, comm::DeviceWish::automatic);
+                  return report::count_equal(world_.all_gather(device_.name));
               });
+    }
+
+    void nccl() {
+        check("nccl",
+              "MPI works and NCCL does not: NCCL_DEBUG=WARN says why; try NCCL_SOCKET_IFNAME, or "
+              "NCCL_IB_DISABLE=1 "
+              "to see whether the fast network is at fault.",
+              [&] { return comm::try_device_sum(world_, device_); });
     }
 
     void all_reduce() {
@@ -133,8 +142,10 @@ public:
                   scratch_is_mine_ = true;
                   auto const outcome = schedule::run_campaign(world_, *job, scratch_, options);
                   require(outcome.finished, fmt::format("{} of {} units done", outcome.done, outcome.units));
-                  return fmt::format("{} units by {} ranks into {}", outcome.units, world_.size(),
-                                     scratch_.string());
+                  auto const idle = std::count_if(outcome.shares.begin(), outcome.shares.end(),
+                                                  [](auto const& share) { return share.units == 0; });
+                  return fmt::format("{} units by {} ranks ({} idle) into {}", outcome.units, world_.size(),
+                                     idle, scratch_.string());
               });
         if (!scratch_is_mine_) return;
         check("read back", "The file system loses writes; don't trust it with results.", [&] {
@@ -187,6 +198,7 @@ private:
     fs::path scratch_;
     bool scratch_is_mine_ = false;
     bool all_well_ = true;
+    comm::Device device_;
 };
 
 }  // namespace
@@ -199,6 +211,7 @@ int doctor(CommandLine const& line, comm::Communicator const& world) {
     doctor.cores();
     doctor.devices();
     doctor.all_reduce();
+    doctor.nccl();
     doctor.parallel_write();
     doctor.locking();
     doctor.clean_up();

@@ -24,6 +24,12 @@ int main(int argc, char** argv) {
             return cli::run_alone(cli::verify, line);  // every checksum of a result
         case Command::seal:
             return cli::run_alone(cli::seal, line);  // a compressed, verified copy
+        case Command::export_result:
+            return cli::run_alone(cli::export_result, line);  // a result in another program's format
+        case Command::weights:
+            return cli::run_alone(cli::show_weights, line);  // what a weights file says about itself
+        case Command::merge:
+            return cli::run_alone(cli::merge, line);  // a base and its adaptor become one model
         case Command::simulate:
             return cli::run_alone(cli::simulate, line);  // the scheduler on virtual ranks
         default:
@@ -36,10 +42,14 @@ int main(int argc, char** argv) {
                 return cli::run_job(line, world);  // a job of jobs/table.cpp, as a campaign
             case Command::train:
                 return cli::train(line, world);  // a GET, data-parallel over all ranks
+            case Command::folds:
+                return cli::folds(line, world);  // many of them: a sweep, by groups of ranks
             case Command::plan:
                 return cli::plan(line, world);  // what a campaign will cost, from a few units
             case Command::doctor:
                 return cli::doctor(line, world);  // can this place run us?
+            case Command::bench:
+                return cli::bench(line, world);  // how fast are we here, and how near to its limits?
             default:
                 return 2;
         }

@@ -16,6 +16,7 @@
 #include "mpira/store/job.hpp"
 
 #include "cli/campaign.hpp"
+#include "cli/sweep.hpp"
 
 namespace mpira::cli {
 namespace {
@@ -72,12 +73,8 @@ Sample measure(store::Job& job, std::vector<std::uint64_t> const& units, std::ve
     return sample;
 }
 
-}  // namespace
-
-int plan(CommandLine const& line, comm::Communicator const& world) {
-    log::set_rank(world.rank(), line.verbose);
-    auto const prepared = prepare_job(line, world);
-    auto& job = *prepared.job;
+int tell_cost(CommandLine const& line, comm::Communicator const& world, store::Job& job,
+              comm::Device const& device, int ranks_per_unit) {
     auto const& layout = job.layout();
     std::vector<double> costs(layout.units());
     for (std::uint64_t unit = 0; unit < costs.size(); ++unit) costs[unit] = job.relative_cost(unit);
@@ -91,18 +88,19 @@ int plan(CommandLine const& line, comm::Communicator const& world) {
     auto const memory = world.all_max(static_cast<std::int64_t>(private_bytes()));
     if (!world.is_root()) return 0;
 
-    auto const ranks = static_cast<double>(line.plan.ranks);
+    // A unit is worked on by ranks_per_unit ranks at a time.
+    auto const at_once = std::max<std::int64_t>(1, line.plan.ranks / ranks_per_unit);
     auto const nodes = (line.plan.ranks + line.plan.ranks_per_node - 1) / line.plan.ranks_per_node;
     auto const work_s = ratio * total_cost;
     auto const longest_s = ratio * most_cost;
-    auto const span_s = std::max(work_s / ranks, longest_s);
+    auto const span_s = std::max(work_s / static_cast<double>(at_once), longest_s);
     fmt::print("job {}: {}\n", layout.job, job.describe());
     fmt::print("measured here: {} of {} units on {} rank(s), {}, {:.4g} s a unit\n",
                sample.units > 0 ? std::to_string(sample.units) : std::string("a piece of one"),
-               layout.units(), world.size(), prepared.device.name,
-               work_s / static_cast<double>(layout.units()));
+               layout.units(), world.size(), device.name, work_s / static_cast<double>(layout.units()));
     fmt::print("work           {:.4g} core-hours in {} units, mean {:.4g} s, longest {:.4g} s\n",
-               work_s / 3600, layout.units(), work_s / static_cast<double>(layout.units()), longest_s);
+               work_s * ranks_per_unit / 3600, layout.units(), work_s / static_cast<double>(layout.units()),
+               longest_s);
     fmt::print("time           {} on {} ranks ({} node(s) of {}), {:.4g} node-hours\n",
                text::duration(span_s), line.plan.ranks, nodes, line.plan.ranks_per_node,
                span_s * static_cast<double>(nodes) / 3600);
@@ -111,12 +109,24 @@ int plan(CommandLine const& line, comm::Communicator const& world) {
                text::bytes(static_cast<std::uint64_t>(memory * line.plan.ranks_per_node)));
     fmt::print("output         {} and names of {} rows\n", text::bytes(report::result_bytes(layout)),
                layout.rows);
-    if (longest_s > work_s / ranks)
+    if (longest_s > work_s / static_cast<double>(at_once))
         fmt::print(
             "note           the longest unit decides: more than {:.0f} ranks bring nothing, smaller units "
             "would\n",
-            work_s / longest_s);
+            work_s / longest_s * ranks_per_unit);
     return 0;
+}
+
+}  // namespace
+
+int plan(CommandLine const& line, comm::Communicator const& world) {
+    log::set_rank(world.rank(), line.verbose);
+    if (line.job == "folds") {
+        auto const sweep = prepare_sweep(line, world, /*with_output=*/false);
+        return tell_cost(line, world, *sweep.job, sweep.device, sweep.group.size());
+    }
+    auto const prepared = prepare_job(line, world);
+    return tell_cost(line, world, *prepared.job, prepared.device, 1);
 }
 
 }  // namespace mpira::cli

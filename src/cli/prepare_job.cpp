@@ -26,8 +26,8 @@ std::string read_on_root(std::filesystem::path const& file, comm::Communicator c
 PreparedJob prepare_job(CommandLine const& line, comm::Communicator const& world) {
     require(
         line.job != "train",
-        "train is no campaign of units, so there is no plan of it: its log gives the seconds of an epoch; "
-        "multiply those by the epochs of its settings (mpira config train)");
+        "there is no plan of train: its log gives the seconds of an epoch on so many ranks; multiply those "
+        "by the epochs of its settings (mpira config train)");
     auto const& entry = jobs::find_job(line.job);  // the same verdict on every rank: all have the same argv
     auto const text = read_on_root(line.config, world);
     auto const source = line.config.empty() ? std::string("command line") : line.config.string();

@@ -2,16 +2,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/settings.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
-#include "mpira/cli/read_settings.hpp"
 #include "mpira/jobs/table.hpp"
-#include "mpira/train/schema.hpp"
 
+#include "cli/schemas.hpp"
 #include "cli/train_entry.hpp"
 
 namespace mpira::cli {
@@ -28,10 +30,10 @@ bool speaks_for_all() {
 }  // namespace
 
 int show(Parsed const& parsed) {
-    if (speaks_for_all()) {
-        fmt::print(parsed.exit_code == 0 ? stdout : stderr, "{}", parsed.text);
-        std::fflush(stdout);
-    }
+    // A silent process that failed would make the launcher end the one that speaks, before it has spoken.
+    if (!speaks_for_all()) return 0;
+    fmt::print(parsed.exit_code == 0 ? stdout : stderr, "{}", parsed.text);
+    std::fflush(stdout);
     return parsed.exit_code;
 }
 
@@ -52,20 +54,21 @@ int list_jobs(CommandLine const& /*line*/) {
     for (auto const& entry : jobs::job_table())
         fmt::print("{:<12} {}\n{:<12} {}\n", entry.name, entry.summary, "", entry.example);
     fmt::print("{:<12} {}\n{:<12} {}\n", "train", kTrainSummary, "", kTrainExample);
+    fmt::print("{:<12} {}\n{:<12} {}\n", "folds", kFoldsSummary, "", kFoldsExample);
     fmt::print("\nmpira config JOB prints a job's settings; mpira JOB --help its options.\n");
     return 0;
 }
 
 int print_config(CommandLine const& line) {
-    if (line.job == "train") {  // no job of units: in a table of its own
-        fmt::print("{}",
-                   commented_toml(train::train_schema(), fmt::format("mpira train: {}", kTrainSummary)));
+    std::vector<std::string> names;
+    for (auto const& [name, summary, schema] : all_schemas()) {
+        names.push_back(name);
+        if (name != line.job) continue;
+        fmt::print("{}", commented_toml(schema, fmt::format("mpira {}: {}", name, summary)));
         return 0;
     }
-    auto const& entry = jobs::find_job(line.job);
-    fmt::print("{}", commented_toml(with_campaign_schema(entry.schema()),
-                                    fmt::format("mpira {}: {}", entry.name, entry.summary)));
-    return 0;
+    fail_usage(fmt::format("there is no job '{}'{} (mpira jobs lists them)", line.job,
+                           text::did_you_mean(line.job, names)));
 }
 
 int print_completion(CommandLine const& line) {

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <utility>
 
+#include "mpira/comm/losses.hpp"
+
 namespace mpira::comm {
 namespace {
 
@@ -134,6 +136,17 @@ double CommView::all_sum(double mine) const {
 std::int64_t CommView::all_sum(std::int64_t mine) const {
     return reduced(handle_, MPI_INT64_T, MPI_SUM, mine);
 }
+void CommView::exchange(int with, std::span<float const> mine, std::span<float> theirs) const {
+    ensure(mine.size() == theirs.size(), "exchange: lengths differ");
+    constexpr int kTag = 0;
+    for (std::size_t done = 0; done < mine.size(); done += kPiece) {
+        auto const count = static_cast<int>(std::min(kPiece, mine.size() - done));
+        check(MPI_Sendrecv(mine.data() + done, count, MPI_FLOAT, with, kTag, theirs.data() + done, count,
+                           MPI_FLOAT, with, kTag, handle_, MPI_STATUS_IGNORE),
+              "MPI_Sendrecv");
+    }
+}
+
 double CommView::all_max(double mine) const {
     return reduced(handle_, MPI_DOUBLE, MPI_MAX, mine);
 }
@@ -174,23 +187,23 @@ void Communicator::release() noexcept {
     if (handle_ == MPI_COMM_NULL) return;
     int finalized = 0;
     MPI_Finalized(&finalized);
-    if (finalized == 0 && !probe_.unwinding()) MPI_Comm_free(&handle_);
+    if (finalized == 0 && !probe_.unwinding() && !has_lost_ranks()) MPI_Comm_free(&handle_);
     handle_ = MPI_COMM_NULL;
 }
 
-Communicator Communicator::duplicate() const {
+Communicator CommView::duplicate() const {
     MPI_Comm copy = MPI_COMM_NULL;
     check(MPI_Comm_dup(handle_, &copy), "MPI_Comm_dup");
     return Communicator(copy);
 }
 
-Communicator Communicator::split(int color, int key) const {
+Communicator CommView::split(int color, int key) const {
     MPI_Comm part = MPI_COMM_NULL;
     check(MPI_Comm_split(handle_, color, key, &part), "MPI_Comm_split");
     return Communicator(part);
 }
 
-Communicator Communicator::on_this_node() const {
+Communicator CommView::on_this_node() const {
     MPI_Comm node = MPI_COMM_NULL;
     check(MPI_Comm_split_type(handle_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node),
           "MPI_Comm_split_type");

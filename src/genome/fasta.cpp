@@ -1,7 +1,6 @@
 #include "mpira/genome/fasta.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +18,7 @@
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
 
+#include "genome/letters.hpp"
 #include "genome/lines.hpp"
 #include "genome/quiet_htslib.hpp"
 
@@ -59,6 +59,15 @@ Packing packing_of(fs::path const& file) {
     return kind == 0 ? Packing::none : kind == 2 ? Packing::bgzip : Packing::gzip;
 }
 
+/// htslib counts printable bytes only: others would shift every base after them, or leave lines of 0 bases.
+void refuse_unprintable(Lines const& lines, std::string_view bases) {
+    auto const is_printable = [](char letter) { return letter > ' ' && letter <= '~'; };
+    auto const at = std::find_if_not(bases.begin(), bases.end(), is_printable);
+    if (at == bases.end()) return;
+    lines.refuse(fmt::format("byte 0x{:02x} among the bases; only IUPAC nucleotide codes are known",
+                             static_cast<unsigned char>(*at)));
+}
+
 /// What the index can't express, told by line. Only read when an index is made.
 void check_layout(fs::path const& file) {
     Lines lines(file);
@@ -89,6 +98,7 @@ void check_layout(fs::path const& file) {
             continue;
         }
         if (!in_sequence) lines.refuse("bases before the first '>' header; is this a FASTA file?");
+        refuse_unprintable(lines, text::trim(line));
         if (ended || (width != 0 && line.size() > width)) {
             lines.refuse(
                 fmt::format("lines of sequence '{}' have different lengths, so it can't be indexed; "
@@ -121,21 +131,6 @@ struct CloseFaidx {
 struct FreeText {
     void operator()(char* text) const noexcept { std::free(text); }  // htslib mallocs
 };
-
-/// Upper-case letter each byte is read as: 'n' for IUPAC letters that become N (and are counted), 0 for bytes
-/// that are refused.
-constexpr auto kLetters = [] {
-    std::array<char, 256> letters{};
-    for (char const base : {'A', 'C', 'G', 'T', 'N'}) {
-        letters.at(static_cast<unsigned char>(base)) = base;
-        letters.at(static_cast<unsigned char>(base + ('a' - 'A'))) = base;
-    }
-    for (char const code : {'R', 'Y', 'S', 'W', 'K', 'M', 'B', 'D', 'H', 'V', 'U'}) {
-        letters.at(static_cast<unsigned char>(code)) = 'n';
-        letters.at(static_cast<unsigned char>(code + ('a' - 'A'))) = 'n';
-    }
-    return letters;
-}();
 
 }  // namespace
 
@@ -182,10 +177,16 @@ void Fasta::State::read_lengths(fs::path const& fai) {
     Lines lines(fai);
     while (lines.next()) {
         auto const fields = text::split(lines.line(), '\t');
-        auto const length = fields.size() < 5 ? std::nullopt : text::to_integer(fields[1]);
-        if (!length) lines.refuse("is not a line of a .fai index; remove the file, it is made anew");
+        // name, bases, offset of the first one, bases and bytes of a line; htslib divides by what stands here
+        auto const number = [&](std::size_t field) {
+            return fields.size() < 5 ? -1 : text::to_integer(fields[field]).value_or(-1);
+        };
+        auto const length = number(1);
+        bool const is_sane = length >= 0 && number(2) >= 0 && number(4) >= number(3) &&
+                             (length == 0 ? number(3) >= 0 : number(3) > 0);
+        if (!is_sane) lines.refuse("is not a line of a .fai index; remove the file, it is made anew");
         names.emplace_back(fields[0]);
-        lengths.push_back(*length);
+        lengths.push_back(length);
         by_name.emplace(names.back(), names.size() - 1);
     }
 }

@@ -11,6 +11,7 @@
 #include "mpira/base/text.hpp"
 #include "mpira/genome/fasta.hpp"
 
+#include "genome/fields.hpp"
 #include "genome/lines.hpp"
 
 namespace mpira::genome {
@@ -48,26 +49,6 @@ std::string ChromSizes::label(Region const& region) const {
 }
 
 namespace {
-
-/// Fields of a line by tabs, or by runs of blanks when it has no tab.
-void split_fields(std::string_view line, std::vector<std::string_view>& fields) {
-    fields.clear();
-    if (line.find('\t') != std::string_view::npos) {
-        fields = text::split(line, '\t');
-        return;
-    }
-    std::size_t at = line.find_first_not_of(' ');
-    while (at != std::string_view::npos) {
-        std::size_t const end = line.find(' ', at);
-        fields.push_back(line.substr(at, end == std::string_view::npos ? end : end - at));
-        at = line.find_first_not_of(' ', end);
-    }
-}
-
-bool is_word(std::string_view line, std::string_view word) {
-    return line.starts_with(word) &&
-           (line.size() == word.size() || line[word.size()] == ' ' || line[word.size()] == '\t');
-}
 
 std::int64_t coordinate(Lines const& lines, std::string_view field, std::string_view which) {
     auto const value = text::to_integer(field);
@@ -145,6 +126,13 @@ void settle(Bed& bed) {
     std::vector<std::size_t> order(regions.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, {}, [&](std::size_t row) { return regions[row]; });
+    for (std::size_t i = 1, first = 0; i < order.size() && !bed.strands.empty(); ++i) {
+        if (regions[order[i]] != regions[order[first]]) {
+            first = i;
+        } else if (bed.strands[order[i]] != bed.strands[order[first]]) {
+            bed.strands[order[first]] = '.';
+        }
+    }
     auto const repeated = std::ranges::unique(order, {}, [&](std::size_t row) { return regions[row]; });
     bed.report.duplicates = static_cast<std::int64_t>(repeated.size());
     order.erase(repeated.begin(), repeated.end());
@@ -205,8 +193,7 @@ Bed read_bed(std::filesystem::path const& file, ChromSizes const& chroms) {
     std::int64_t first_line = 0;
     while (lines.next()) {
         auto const line = lines.line();
-        if (text::trim(line).empty() || line.starts_with('#') || is_word(line, "track") ||
-            is_word(line, "browser")) {
+        if (is_bed_remark(line)) {
             ++bed.report.skipped;
             continue;
         }

@@ -79,6 +79,9 @@ std::size_t find_portable(LossTables const& tables, std::uint8_t const* pair_cod
 
 #if MPIRA_X86
 
+// These two are alike on purpose. A function's target can't be a template's parameter, GCC inlines nothing
+// across targets, and files of their own compiled with -mavx2 would leave AVX copies of inline functions for
+// the linker to pick on machines without it.
 template <std::size_t Pairs>
 __attribute__((target("avx2"))) std::size_t find_avx2(LossTables const& tables,
                                                       std::uint8_t const* pair_codes, std::size_t starts,

@@ -217,4 +217,50 @@ Sites::Sites(RegionColumns const& regions, std::vector<std::uint32_t> chosen, Wi
             fmt::format("no site is left: {}. Take smaller windows or fewer restrictions", description_));
 }
 
+std::string_view name_of(WindowEnd end) {
+    switch (end) {
+        case WindowEnd::complete:
+            return "complete";
+        case WindowEnd::shifted:
+            return "shifted";
+        case WindowEnd::short_:
+            return "short";
+    }
+    return "unknown";
+}
+
+FocusedWindows::FocusedWindows(RegionColumns const& regions, std::vector<std::uint32_t> chosen,
+                               WindowRules const& rules)
+    : chosen_(std::move(chosen)), rules_(rules), chromosomes_(segments(regions, chosen_, {})) {
+    require(rules.regions > 0 && rules.focus < rules.regions,
+            fmt::format("the focus ({}) must lie in the window of {} regions (0 to {})", rules.focus,
+                        rules.regions, rules.regions - 1));
+}
+
+std::optional<std::uint32_t> FocusedWindows::place_of(std::uint32_t row) const {
+    auto const found = std::ranges::lower_bound(chosen_, row);
+    if (found == chosen_.end() || *found != row) return std::nullopt;
+    return static_cast<std::uint32_t>(found - chosen_.begin());
+}
+
+FocusedWindow FocusedWindows::around(RegionColumns const& regions, std::uint32_t place) const {
+    ensure(place < chosen_.size(), "FocusedWindows: a place beyond the chosen rows");
+    auto const run = *std::ranges::upper_bound(chromosomes_, std::uint64_t{place}, {}, &PlaceRange::end);
+    auto const size = std::min(rules_.regions, run.size());
+    // Where the window would begin, kept on the chromosome.
+    auto const wanted = place >= run.first + rules_.focus ? place - rules_.focus : run.first;
+    auto const first = std::min(wanted, run.end - size);
+    FocusedWindow window{.first = static_cast<std::uint32_t>(first),
+                         .size = static_cast<std::uint32_t>(size),
+                         .focus = static_cast<std::uint32_t>(place - first)};
+    if (size < rules_.regions)
+        window.end = WindowEnd::short_;
+    else if (window.focus != rules_.focus)
+        window.end = WindowEnd::shifted;
+    std::int64_t last_end = 0;
+    for (auto at = first; at < first + size; ++at) last_end = std::max(last_end, regions.end[chosen_[at]]);
+    window.span_bp = last_end - regions.start[chosen_[first]];
+    return window;
+}
+
 }  // namespace mpira::genome

@@ -21,6 +21,7 @@ constexpr std::int64_t kSharedRows = 1024;
 FocusForward::FocusForward(Predictor::State const& model, TableRows const& table,
                            InsertionOptions const& options)
     : model_(&model), table_(&table), options_(options) {
+    if (model_->script) return;
     auto const& get = model_->get;
     for (auto const& block : get.blocks) qkv_bias_.push_back(qkv_bias(block));
     auto const bytes = static_cast<std::int64_t>(c10::elementSize(model_->type));
@@ -72,7 +73,7 @@ at::Tensor FocusForward::windows(std::span<std::int64_t const> starts, at::Tenso
 }
 
 at::Tensor FocusForward::plain(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) {
-    auto const out = model_->get.forward(windows(starts, focus_rows));  // (B, R, T)
+    auto const out = model_->forward(windows(starts, focus_rows));  // (B, R, T)
     return out.select(1, options_.focus).to(at::kFloat);
 }
 
@@ -138,7 +139,7 @@ at::Tensor FocusForward::residuals(std::size_t block, at::Tensor const& z, Proje
 at::Tensor FocusForward::run(std::span<std::int64_t const> starts, at::Tensor const& focus_rows) {
     auto const& get = model_->get;
     bool const share = shares_embedding();
-    if (!share && !options_.one_query) return plain(starts, focus_rows);
+    if (model_->script || (!share && !options_.one_query)) return plain(starts, focus_rows);
 
     at::Tensor z;  // (B, N, D)
     Projections first;

@@ -32,13 +32,28 @@ std::string_view name_of(HeadKind head) {
     return "unknown";
 }
 
+HeadKind head_kind(std::string_view name, std::string_view where) {
+    for (auto const& entry : kHeadNames) {
+        if (entry.name == name) return entry.kind;
+    }
+    fail_usage(fmt::format("{} is '{}', expected expression, accessibility or masked", where, name));
+}
+
+std::string_view head_name_of(HeadKind head) {
+    return head == HeadKind::masked ? "head_mask" : "head_exp.head";
+}
+
 std::int64_t GetConfig::hidden() const {
     return static_cast<std::int64_t>(static_cast<double>(dim) * mlp_ratio);
 }
 
 std::int64_t GetConfig::parameter_count() const {
+    return count_of(tensors_of(*this));
+}
+
+std::int64_t count_of(std::vector<TensorSpec> const& specs) {
     std::int64_t count = 0;
-    for (auto const& spec : tensors_of(*this)) {
+    for (auto const& spec : specs) {
         std::int64_t size = 1;
         for (auto const extent : spec.shape) size *= extent;
         count += size;
@@ -57,7 +72,8 @@ void GetConfig::require_valid(std::string_view where) const {
     within("heads", heads, 1, dim);
     within("outputs", outputs, 1, kMostWidth);
     require(dim % heads == 0, fmt::format("{}: heads = {} does not divide dim = {}", where, heads, dim));
-    require(std::isfinite(mlp_ratio) && mlp_ratio > 0 && hidden() >= 1 && hidden() <= kMostWidth,
+    double const width = static_cast<double>(dim) * mlp_ratio;  // hidden() before it is cut to an integer
+    require(width >= 1 && width <= static_cast<double>(kMostWidth),  // false for what is no number
             fmt::format("{}: mlp_ratio = {} makes no hidden layer of dim = {}", where, mlp_ratio, dim));
     require(drop_path >= 0 && drop_path < 1,
             fmt::format("{}: drop_path = {}, expected 0 <= drop_path < 1", where, drop_path));
@@ -87,7 +103,8 @@ void to_json(nlohmann::json& json, GetConfig const& config) {
 void from_json(nlohmann::json const& json, GetConfig& config) {
     Fields const fields(json, "architecture");
     auto const network = fields.get<std::string>("network");
-    require(network == "GET", fmt::format("architecture.network is '{}', only 'GET' is known", network));
+    require(network == "GET",
+            fmt::format("architecture.network is '{}', only GET, CNN and MLP are known", network));
     config.features = fields.get<std::int64_t>("features");
     config.dim = fields.get<std::int64_t>("dim");
     config.depth = fields.get<std::int64_t>("depth");
@@ -96,32 +113,27 @@ void from_json(nlohmann::json const& json, GetConfig& config) {
     config.outputs = fields.get<std::int64_t>("outputs");
     config.drop_path = fields.get<double>("drop_path");
     config.eps = fields.get<double>("eps");
-    auto const head = fields.get<std::string>("head");
-    for (auto const& entry : kHeadNames) {
-        if (entry.name == head) {
-            config.head = entry.kind;
-            config.require_valid("architecture");
-            return;
-        }
-    }
-    fail_usage(fmt::format("architecture.head is '{}', expected expression, accessibility or masked", head));
+    config.head = head_kind(fields.get<std::string>("head"), "architecture.head");
+    config.require_valid("architecture");
 }
 
 std::vector<TensorSpec> tensors_of(GetConfig const& config) {
     auto const d = config.dim;
     auto const hidden = config.hidden();
     std::vector<TensorSpec> specs;
+    int depth_id = 0;
     auto const matrix = [&](std::string const& name, std::int64_t rows, std::int64_t columns) {
-        specs.push_back({name, {rows, columns}, true});
+        specs.push_back({name, {rows, columns}, true, depth_id});
     };
     auto const vector = [&](std::string const& name, std::int64_t size) {
-        specs.push_back({name, {size}, false});
+        specs.push_back({name, {size}, false, depth_id});
     };
     matrix("region_embed.embed.weight", d, config.features);
     vector("region_embed.embed.bias", d);
-    specs.push_back({"cls_token", {1, 1, d}, false});
-    if (config.head == HeadKind::masked) specs.push_back({"mask_token", {1, 1, d}, true});
+    specs.push_back({"cls_token", {1, 1, d}, false, depth_id});
+    if (config.head == HeadKind::masked) specs.push_back({"mask_token", {1, 1, d}, true, depth_id});
     for (std::int64_t i = 0; i < config.depth; ++i) {
+        ++depth_id;
         auto const block = fmt::format("encoder.blocks.{}.", i);
         vector(block + "norm1.weight", d);
         vector(block + "norm1.bias", d);
@@ -137,9 +149,10 @@ std::vector<TensorSpec> tensors_of(GetConfig const& config) {
         matrix(block + "mlp.fc2.weight", d, hidden);
         vector(block + "mlp.fc2.bias", d);
     }
+    ++depth_id;
     vector("encoder.norm.weight", d);
     vector("encoder.norm.bias", d);
-    std::string const head = config.head == HeadKind::masked ? "head_mask" : "head_exp.head";
+    std::string const head(head_name_of(config.head));
     matrix(head + ".weight", config.outputs, d);
     vector(head + ".bias", config.outputs);
     return specs;

@@ -38,20 +38,17 @@ FeatureTable const& checked(FeatureTable const& table, Predictor const& model,
     return table;
 }
 
-void look_at(std::stop_token const& stop) {
-    if (stop.stop_requested()) throw Error(Origin::stopped, "stopped between micro-batches");
-}
-
-/// Copies a device tensor into `out` (f32, same number of values).
-void copy_out(at::Tensor const& values, std::span<float> out) {
-    at::from_blob(out.data(), values.sizes(), at::kFloat).copy_(values);
+/// A TorchScript model is run as it is: nothing is known about its inside.
+InsertionOptions without_shortcuts(InsertionOptions options) {
+    options.one_query = options.shared_embedding = false;
+    return options;
 }
 
 }  // namespace
 
 InsertionPredictor::State::State(Predictor model, FeatureTable const& features, InsertionOptions const& how)
     : predictor(std::move(model)),
-      options(how),
+      options(predictor.state().script ? without_shortcuts(how) : how),
       table(checked(features, predictor, how), predictor.config().head == HeadKind::accessibility,
             predictor.state().device),
       forward(predictor.state(), table, how) {

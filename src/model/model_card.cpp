@@ -20,6 +20,40 @@ constexpr ModeName kModes[] = {{AccessibilityMode::constant, "constant"},
                                {AccessibilityMode::binarised, "binarised"},
                                {AccessibilityMode::quantitative, "quantitative"}};
 
+constexpr char kScript[] = "TorchScript";
+constexpr char kRegionMatrix[] = "region_matrix";
+
+bool names_script(nlohmann::json const& architecture) {
+    return architecture.is_object() && architecture.value("network", nlohmann::json()) == kScript;
+}
+
+/// The tensor contract of a TorchScript file (script.hpp).
+void read_script(nlohmann::json const& json, GetConfig& facts) {
+    Fields const fields(json, "architecture");
+    auto const input = fields.get<std::string>("input");
+    require(
+        input != "sequence",
+        "architecture.input is 'sequence', sequences (N, 4, L): reserved, not read yet; this version reads "
+        "'region_matrix', (windows, regions, features)");
+    require(input == kRegionMatrix,
+            fmt::format("architecture.input is '{}', expected 'region_matrix': (windows, regions, features)",
+                        input));
+    facts = {};
+    facts.features = fields.get<std::int64_t>("features");
+    facts.outputs = fields.get<std::int64_t>("outputs");
+    facts.head = head_kind(fields.get<std::string>("head"), "architecture.head");
+    require(facts.head != HeadKind::masked,
+            "architecture.head is 'masked', expected expression or accessibility");
+    constexpr std::int64_t kMost = 1 << 24;
+    require(facts.features >= 2 && facts.features <= kMost,
+            fmt::format("architecture.features = {}, expected 2 to {}: motifs and accessibility",
+                        facts.features, kMost));
+    auto const most = facts.head == HeadKind::accessibility ? 1 : kMost;
+    require(facts.outputs >= 1 && facts.outputs <= most,
+            fmt::format("architecture.outputs = {}, expected 1 to {} of a model with the {} head",
+                        facts.outputs, most, name_of(facts.head)));
+}
+
 // Scales go through text and float: beyond that noise they are others.
 constexpr double kScaleTolerance = 1e-6;
 
@@ -44,6 +78,23 @@ std::vector<std::string> ModelCard::names_of_outputs() const {
     return output_names.empty() ? default_output_names(architecture) : output_names;
 }
 
+WeightsKind ModelCard::kind() const {
+    if (adaptor) return WeightsKind::adaptor;
+    if (script) return WeightsKind::script;
+    return baseline ? WeightsKind::baseline : WeightsKind::get;
+}
+
+std::string_view ModelCard::network() const {
+    if (adaptor) return "LoRA adaptor";
+    if (script) return kScript;
+    return baseline ? name_of(baseline->kind) : "GET";
+}
+
+std::vector<TensorSpec> tensors_of(ModelCard const& card) {
+    if (card.adaptor) return adaptor_tensors_of(card.architecture, card.adaptor->lora);
+    return card.baseline ? tensors_of(*card.baseline) : tensors_of(card.architecture);
+}
+
 void to_json(nlohmann::json& json, ModelCard const& card) {
     auto held_out = nlohmann::json::array();
     for (auto const& interval : card.held_out) {
@@ -63,9 +114,18 @@ void to_json(nlohmann::json& json, ModelCard const& card) {
             {"held_out", held_out},
             {"window_regions", card.window_regions},
             {"parents", card.parents},
+            {"seen", card.seen},
             {"output_names", card.output_names},
             {"training", card.training},
             {"content_hash", card.content_hash}};
+    if (card.baseline) json["architecture"] = *card.baseline;
+    if (card.script)
+        json["architecture"] = {{"network", kScript},
+                                {"input", kRegionMatrix},
+                                {"features", card.architecture.features},
+                                {"outputs", card.architecture.outputs},
+                                {"head", name_of(card.architecture.head)}};
+    if (card.adaptor) json["adaptor"] = *card.adaptor;
 }
 
 void from_json(nlohmann::json const& json, ModelCard& card) {
@@ -73,7 +133,24 @@ void from_json(nlohmann::json const& json, ModelCard& card) {
     auto const format = fields.get<std::int64_t>("format");
     require(format == ModelCard::kFormat,
             fmt::format("model card: format {}, this program reads format {}", format, ModelCard::kFormat));
-    from_json(fields.at("architecture"), card.architecture);
+    auto const& architecture = fields.at("architecture");
+    card.baseline.reset();
+    card.adaptor.reset();
+    card.script = names_script(architecture);
+    if (card.script) {
+        read_script(architecture, card.architecture);
+    } else if (is_baseline(architecture)) {
+        from_json(architecture, card.baseline.emplace());
+        card.architecture.features = card.baseline->features;
+        card.architecture.outputs = card.baseline->outputs;
+        card.architecture.head = card.baseline->head;
+    } else {
+        from_json(architecture, card.architecture);
+    }
+    if (auto const adaptor = json.find("adaptor"); adaptor != json.end()) {
+        require(!card.baseline, fmt::format("model card: a {} has no adaptor", card.network()));
+        from_json(*adaptor, card.adaptor.emplace());
+    }
     card.assembly = fields.get<std::string>("assembly");
     card.motifs = fields.get<std::vector<std::string>>("motifs");
     card.scan_hash = fields.get<std::string>("scan_hash");
@@ -95,6 +172,7 @@ void from_json(nlohmann::json const& json, ModelCard& card) {
     }
     card.window_regions = fields.get<std::string>("window_regions");
     card.parents = fields.get<std::vector<std::string>>("parents");
+    card.seen = json.value("seen", nlohmann::json());
     card.output_names = fields.get<std::vector<std::string>>("output_names");
     card.training = fields.at("training");
     card.content_hash = fields.get<std::string>("content_hash");

@@ -21,18 +21,37 @@ at::Device device_of(Compute const& compute) {
     return {at::kCUDA, static_cast<c10::DeviceIndex>(compute.device)};
 }
 
+/// The narrowest GET of these features, outputs and head.
+GetConfig stand_in(GetConfig const& facts) {
+    GetConfig config;
+    config.features = facts.features;
+    config.outputs = facts.outputs;
+    config.head = facts.head;
+    config.dim = config.depth = config.heads = 1;
+    config.mlp_ratio = 1;
+    return config;
+}
+
 }  // namespace
 
-Predictor::State::State(Weights const& weights, Compute const& how)
-    : card(weights.card()),
-      compute(how),
+Predictor::State::State(std::filesystem::path const& model, Compute const& how, ScriptTrust const& trust)
+    : State(is_script(model) ? std::nullopt : std::optional<Weights>(model), model, how, trust) {}
+
+Predictor::State::State(std::optional<Weights> const& weights, std::filesystem::path const& model,
+                        Compute const& how, ScriptTrust const& trust)
+    : compute(how),
       device(device_of(how)),
       type(how.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat),
-      get(Get(weights).to(device, type)) {}
+      script(weights ? std::nullopt : std::optional<ScriptModel>(std::in_place, model, trust, device)),
+      card(weights ? weights->card() : script->card()),
+      get(weights ? Get(*weights).to(device, type) : Get(stand_in(card.architecture), 1, device)) {
+    require(!script || type == at::kFloat,
+            fmt::format("{}: a TorchScript model computes in its own types; leave model.precision at f32",
+                        model.string()));
+}
 
-Predictor::Predictor(std::filesystem::path const& weights, Compute const& compute) {
-    Weights const file(weights);
-    state_ = in_torch(compute, [&] { return std::make_shared<State const>(file, compute); });
+Predictor::Predictor(std::filesystem::path const& model, Compute const& compute, ScriptTrust const& trust) {
+    state_ = in_torch(compute, [&] { return std::make_shared<State const>(model, compute, trust); });
 }
 
 ModelCard const& Predictor::card() const noexcept {
@@ -57,7 +76,7 @@ void Predictor::predict(std::span<float const> features, std::int64_t windows, s
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): from_blob knows no const; it is only read
         auto* const data = const_cast<float*>(features.data());
         auto const x = at::from_blob(data, {windows, regions, wide.features}, at::kFloat);
-        auto const y = state_->get.forward(x.to(state_->device, state_->type));
+        auto const y = state_->forward(x.to(state_->device, state_->type));
         at::from_blob(out.data(), {windows, regions, wide.outputs}, at::kFloat).copy_(y);
     });
 }

@@ -8,7 +8,6 @@
 #include <optional>
 #include <set>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -16,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mpira/base/checksum.hpp"
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 
@@ -48,6 +48,12 @@ TypeEntry const& entry_of(ScalarType type) {
 class Header {
 public:
     Header(std::filesystem::path const& file, std::span<std::byte const> bytes) : file_(file), bytes_(bytes) {
+        constexpr std::string_view kZip{"PK\x03\x04"};
+        if (bytes.size() >= kZip.size() && std::memcmp(bytes.data(), kZip.data(), kZip.size()) == 0)
+            fail(
+                "it is a ZIP archive, as torch.save and torch.jit.save write it; launch/convert makes "
+                "weights of a checkpoint, and TorchScript is read by jobs that have "
+                "model.allow_torchscript");
         if (bytes.size() < sizeof length_) fail("it has no 8-byte header length");
         std::memcpy(&length_, bytes.data(), sizeof length_);
         if (length_ > SafetensorsFile::kMaxHeaderBytes || length_ > bytes.size() - sizeof length_) {
@@ -169,21 +175,6 @@ private:
     std::uint64_t length_ = 0;
 };
 
-/// A descriptor that closes itself; the error paths of writing need nothing else.
-class Descriptor {
-public:
-    explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-    Descriptor(Descriptor const&) = delete;
-    Descriptor& operator=(Descriptor const&) = delete;
-    ~Descriptor() {
-        if (descriptor_ >= 0) ::close(descriptor_);
-    }
-    [[nodiscard]] int raw() const { return descriptor_; }
-
-private:
-    int descriptor_;
-};
-
 void write_all(int descriptor, std::span<std::byte const> bytes, std::string const& file) {
     while (!bytes.empty()) {
         auto const written = ::write(descriptor, bytes.data(), bytes.size());
@@ -246,25 +237,11 @@ void write_safetensors(std::filesystem::path const& file, std::span<TensorView c
                        std::map<std::string, std::string> const& metadata) {
     auto const header = header_of(tensors, metadata);
     std::uint64_t const length = header.size();
-    // Rename is atomic only within a file system: the temporary lies beside its target.
-    auto temporary = file;
-    temporary += fmt::format(".{}.part", ::getpid());
-    try {
-        Descriptor const out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-        if (out.raw() < 0)
-            fail_usage(fmt::format("cannot write {}: {}", file.string(), std::strerror(errno)));
-        write_all(out.raw(), std::as_bytes(std::span(&length, 1)), temporary.string());
-        write_all(out.raw(), std::as_bytes(std::span(header)), temporary.string());
-        for (auto const& tensor : tensors) write_all(out.raw(), tensor.bytes, temporary.string());
-        if (::fsync(out.raw()) != 0) fail_errno("syncing", temporary.string());
-        if (::rename(temporary.c_str(), file.c_str()) != 0) fail_errno("renaming to", file.string());
-    } catch (...) {
-        ::unlink(temporary.c_str());
-        throw;
-    }
-    auto const folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-    Descriptor const directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.raw() < 0 || ::fsync(directory.raw()) != 0) fail_errno("syncing", folder.string());
+    replace_file(file, [&](int descriptor) {
+        write_all(descriptor, std::as_bytes(std::span(&length, 1)), file.string());
+        write_all(descriptor, std::as_bytes(std::span(header)), file.string());
+        for (auto const& tensor : tensors) write_all(descriptor, tensor.bytes, file.string());
+    });
 }
 
 std::string content_hash(std::span<TensorView const> tensors) {

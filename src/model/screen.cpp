@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
+#include <limits>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
@@ -79,6 +81,24 @@ at::Tensor moments(at::Tensor const& values) {
     return at::stack({mean, sd, sd.div(std::sqrt(n))}, -1).transpose(0, 1);
 }
 
+/// Where insertions are looked at; the last is all of them.
+std::vector<std::size_t> looks_of(ScreenInput const& input) {
+    std::vector<std::size_t> looks;
+    auto const n = input.window_starts.size();
+    if (input.stop_se > 0)
+        std::ranges::copy_if(kStopLooks, std::back_inserter(looks),
+                             [n](std::size_t look) { return look < n; });
+    looks.push_back(n);
+    return looks;
+}
+
+/// Whether the paired difference is known well enough, from the quantities (m, ..) of both arms.
+bool is_precise(at::Tensor const& element, at::Tensor const& uninserted, std::int64_t outputs,
+                double stop_se) {
+    auto const difference = element.sub(uninserted).narrow(1, 0, outputs).unsqueeze(0);
+    return moments(difference).select(-1, 2).max().item<double>() <= stop_se;  // false for what is no number
+}
+
 void check(InsertionPredictor const& expression, InsertionPredictor const* accessibility,
            ScreenShape const& shape, ScreenInput const& input, std::span<double> statistics,
            RawPredictions const& raw) {
@@ -104,6 +124,8 @@ void check(InsertionPredictor const& expression, InsertionPredictor const* acces
                            return c >= -1 && c < static_cast<std::int32_t>(shape.classes.size());
                        }),
            "screen_element: a site class that has no name");
+    ensure(input.stop_se <= 0 || shape.uninserted,
+           "screen_element: an early stop needs the uninserted control");
     ensure(statistics.size() == statistic_names(shape).size(), "screen_element: room for other statistics");
     ensure(fits_raw(raw.element) && fits_raw(raw.uninserted) && fits_raw(raw.shuffled) &&
                (raw.uninserted.empty() || shape.uninserted) && (raw.shuffled.empty() || shape.shuffled),
@@ -142,28 +164,42 @@ std::vector<std::string> statistic_names(ScreenShape const& shape) {
     return names;
 }
 
-void screen_element(InsertionPredictor& expression, InsertionPredictor* accessibility,
-                    ScreenShape const& shape, ScreenInput const& input, std::span<double> statistics,
-                    RawPredictions const& raw, std::stop_token stop) {
+std::size_t screen_element(InsertionPredictor& expression, InsertionPredictor* accessibility,
+                           ScreenShape const& shape, ScreenInput const& input, std::span<double> statistics,
+                           RawPredictions const& raw, std::stop_token stop) {
     check(expression, accessibility, shape, input, statistics, raw);
+    std::size_t used = 0;
     in_torch(expression.predictor().compute(), [&] {
-        std::vector<at::Tensor> arms;
-        for (auto const& arm : arms_to_predict(shape, input, raw)) {
-            auto const predicted =
-                expression.state().predict(input.window_starts, arm.vectors, arm.vector_of, stop);
-            at::Tensor open;
-            if (accessibility != nullptr) {
-                open = accessibility->state().predict(input.window_starts, arm.vectors, arm.vector_of, stop);
+        auto const arms = arms_to_predict(shape, input, raw);
+        auto const outputs = static_cast<std::size_t>(expression.outputs());
+        std::vector<at::Tensor> seen(arms.size());  // quantities (used, ..) of each arm
+        for (auto const look : looks_of(input)) {
+            auto const count = look - used;
+            auto const starts = input.window_starts.subspan(used, count);
+            for (std::size_t a = 0; a < arms.size(); ++a) {
+                auto const vector_of = std::span(arms[a].vector_of).subspan(used, count);
+                auto const predicted = expression.state().predict(starts, arms[a].vectors, vector_of, stop);
+                at::Tensor open;
+                if (accessibility != nullptr)
+                    open = accessibility->state().predict(starts, arms[a].vectors, vector_of, stop);
+                if (!arms[a].raw.empty())
+                    copy_out(predicted, arms[a].raw.subspan(used * outputs, count * outputs));
+                auto const more = quantities(predicted, open);
+                seen[a] = used == 0 ? more : at::cat({seen[a], more});
             }
-            if (!arm.raw.empty())
-                at::from_blob(arm.raw.data(), predicted.sizes(), at::kFloat).copy_(predicted);
-            arms.push_back(quantities(predicted, open));
+            used = look;
+            if (look < input.window_starts.size() &&
+                is_precise(seen[0], seen[1], expression.outputs(), input.stop_se))
+                break;
         }
-        auto const values = with_differences(std::move(arms));  // (arms, n, quantities)
+        for (auto const& arm : arms)
+            if (!arm.raw.empty())
+                std::ranges::fill(arm.raw.subspan(used * outputs), std::numeric_limits<float>::quiet_NaN());
+        auto const values = with_differences(std::move(seen));  // (arms, n, quantities)
         std::vector<at::Tensor> parts{moments(values).flatten()};
         for (std::size_t c = 0; c < shape.classes.size(); ++c) {
             std::vector<std::int64_t> members;
-            for (std::size_t i = 0; i < input.site_classes.size(); ++i) {
+            for (std::size_t i = 0; i < std::min(used, input.site_classes.size()); ++i) {
                 if (input.site_classes[i] == static_cast<std::int32_t>(c)) {
                     members.push_back(static_cast<std::int64_t>(i));
                 }
@@ -179,6 +215,7 @@ void screen_element(InsertionPredictor& expression, InsertionPredictor* accessib
                "screen_element: names and values of the statistics differ in number");
         at::from_blob(statistics.data(), {all.numel()}, at::kDouble).copy_(all);
     });
+    return used;
 }
 
 }  // namespace mpira::model

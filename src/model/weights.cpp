@@ -45,8 +45,8 @@ void require_finite(TensorView const& tensor, std::filesystem::path const& file)
     }
 }
 
-void require_tensors(SafetensorsFile const& file, GetConfig const& config) {
-    auto const specs = tensors_of(config);
+void require_tensors(SafetensorsFile const& file, ModelCard const& card) {
+    auto const specs = tensors_of(card);
     auto const path = file.path().string();
     for (auto const& spec : specs) {
         auto const& tensor = file.tensor(spec.name);
@@ -68,10 +68,26 @@ void require_tensors(SafetensorsFile const& file, GetConfig const& config) {
     }
 }
 
+void require_kind(std::filesystem::path const& file, ModelCard const& card, WeightsKind needed) {
+    if (needed == WeightsKind::any || card.kind() == needed) return;
+    auto const name = file.string();
+    if (needed == WeightsKind::get && card.adaptor) {
+        fail_usage(
+            fmt::format("{} is a LoRA adaptor of the weights {}, no whole model; merge it first: mpira "
+                        "merge BASE {} --output MODEL.safetensors",
+                        name, card.adaptor->base, name));
+    }
+    auto const wanted = needed == WeightsKind::get       ? "a GET"
+                        : needed == WeightsKind::adaptor ? "a LoRA adaptor"
+                                                         : "a CNN or MLP";
+    fail_usage(fmt::format("{} holds a {}; {} is needed here", name, card.network(), wanted));
+}
+
 }  // namespace
 
-Weights::Weights(std::filesystem::path const& file) : file_(file), card_(card_of(file_)) {
-    require_tensors(file_, config());
+Weights::Weights(std::filesystem::path const& file, WeightsKind needed) : file_(file), card_(card_of(file_)) {
+    require_kind(file, card_, needed);
+    require_tensors(file_, card_);
     auto const hash = content_hash(file_.tensors());
     if (card_.content_hash.empty()) card_.content_hash = hash;
     require(hash == card_.content_hash,
@@ -81,7 +97,7 @@ Weights::Weights(std::filesystem::path const& file) : file_(file), card_(card_of
 
 std::string write_weights(std::filesystem::path const& file, ModelCard card,
                           std::span<TensorView const> tensors) {
-    auto const specs = tensors_of(card.architecture);
+    auto const specs = tensors_of(card);
     ensure(specs.size() == tensors.size(), "write_weights: not the tensors of the card's architecture");
     for (std::size_t i = 0; i < specs.size(); ++i) {
         ensure(tensors[i].name == specs[i].name && tensors[i].shape == specs[i].shape &&

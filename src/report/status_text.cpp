@@ -1,6 +1,9 @@
 #include "mpira/report/status_text.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <ctime>
+#include <string_view>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -12,7 +15,12 @@ namespace mpira::report {
 namespace {
 
 std::string time_text(std::int64_t unix_ms) {
-    return fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(static_cast<std::time_t>(unix_ms / 1000)));
+    // Not fmt::localtime: of the two versions of fmt that may be found (LibTorch brings one), the newer has
+    // none.
+    auto const seconds = static_cast<std::time_t>(unix_ms / 1000);
+    std::tm local{};
+    if (::localtime_r(&seconds, &local) == nullptr) return fmt::format("{} ms", unix_ms);
+    return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
 }
 
 double seconds_since(std::int64_t unix_ms) {
@@ -29,6 +37,29 @@ std::string owner_text(store::Status const& status) {
     return fmt::format("{} {} since {}, last heartbeat {} ago", who,
                        status.owner_alive ? "is writing it" : "was writing it and is gone; it wrote",
                        time_text(owner.started_ms), text::duration(seconds_since(owner.heartbeat_ms)));
+}
+
+/// Any text in lines of the page's width, under the values of the line above.
+std::string under_the_line(std::string_view text) {
+    constexpr std::size_t kWidth = 100;
+    constexpr std::string_view kIndent = "           ";
+    std::string out;
+    std::string line;
+    auto const end_line = [&] {
+        if (!line.empty()) out += fmt::format("{}{}\n", kIndent, line);
+        line.clear();
+    };
+    for (std::size_t at = 0; at < text.size();) {
+        auto const begin = text.find_first_not_of(" \t\r\n", at);
+        if (begin == std::string_view::npos) break;
+        at = std::min(text.find_first_of(" \t\r\n", begin), text.size());
+        auto const word = text.substr(begin, at - begin);  // never broken: it may be a path
+        if (kIndent.size() + line.size() + 1 + word.size() > kWidth) end_line();
+        if (!line.empty()) line += ' ';
+        line += word;
+    }
+    end_line();
+    return out;
 }
 
 }  // namespace
@@ -61,13 +92,17 @@ std::string status_text(store::Status const& status, std::filesystem::path const
     for (auto const& share : status.machines)
         out += fmt::format("machine    {}: {} units, {} of computing\n", share.machine, share.units,
                            text::duration(share.seconds));
+    if (status.death) out += fmt::format("last run   {}\n", status.death->cause);
     for (auto const& failed : status.first_errors)
-        out += fmt::format("failed     unit {} (rows from {}), attempt {}, on {}: {}\n", failed.unit,
-                           failed.first_row, failed.attempt, failed.machine, failed.error);
+        out += fmt::format("failed     unit {} (rows from {}), attempt {}, on {}\n{}", failed.unit,
+                           failed.first_row, failed.attempt, failed.machine,
+                           under_the_line(failed.error + (failed.cut ? "... (the log has the rest)" : "")));
     if (status.failed > status.first_errors.size())
         out += fmt::format("           ... and {} more\n", status.failed - status.first_errors.size());
     if (outcome_of(status) == "partial" || outcome_of(status) == "failed")
-        out += "next       run the same command again; it resumes, on any number of ranks\n";
+        out += status.sealed
+                   ? "next       go on with the file this copy was sealed from, then seal that again\n"
+                   : "next       run the same command again; it resumes, on any number of ranks\n";
     return out;
 }
 
@@ -81,7 +116,8 @@ nlohmann::json status_json(store::Status const& status) {
                           {"first_row", one.first_row},
                           {"attempt", one.attempt},
                           {"machine", one.machine},
-                          {"error", one.error}});
+                          {"error", one.error},
+                          {"cut", one.cut}});
     nlohmann::json object{{"job", status.job},
                           {"version", status.version},
                           {"outcome", outcome_of(status)},
@@ -98,7 +134,12 @@ nlohmann::json status_json(store::Status const& status) {
                           {"owner_alive", status.owner_alive},
                           {"machines", machines},
                           {"first_errors", errors},
+                          {"charges", status.charges},
                           {"settings", status.identity}};
+    if (status.death) {
+        object["death"] = status.death->cause;
+        object["death_by_stop"] = status.death->stopped;
+    }
     if (status.units_per_s) object["units_per_s"] = *status.units_per_s;
     if (status.eta_s) object["eta_s"] = *status.eta_s;
     return object;

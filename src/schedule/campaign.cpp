@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -12,14 +13,19 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
+#include "mpira/base/unwinding.hpp"
 #include "mpira/comm/devices.hpp"
+#include "mpira/comm/losses.hpp"
 #include "mpira/comm/runtime.hpp"
 #include "mpira/comm/stop.hpp"
+#include "mpira/store/in_flight.hpp"
 #include "mpira/store/inspect.hpp"
 #include "mpira/store/owner.hpp"
 #include "mpira/store/result_file.hpp"
 
+#include "schedule/blame.hpp"
 #include "schedule/committer.hpp"
+#include "schedule/last_words.hpp"
 #include "schedule/leader.hpp"
 #include "schedule/worker.hpp"
 
@@ -98,10 +104,20 @@ std::optional<store::Owner> create_and_claim(comm::CommView world, store::Job co
     return comm::everywhere(world, [&]() -> std::optional<store::Owner> {
         check_options(options);
         if (!world.is_root()) return std::nullopt;
-        if (options.fresh || !fs::exists(file))
+        bool const anew = options.fresh || !fs::exists(file);
+        if (anew) {
             ResultFile::create(file, job.layout(), job.tables(),
-                               {.reserve = options.reserve, .overwrite = options.overwrite});
-        return store::Owner::claim(file, launcher_job());
+                               {.reserve = options.reserve,
+                                .stripes = options.stripes,
+                                .overwrite = options.overwrite,
+                                .owner_wait_s = options.owner_wait_s});
+            store::remove_flight(file);  // of a file that was here before
+        } else {
+            ResultFile::require_same(file, job.layout());  // before waiting for an owner in vain
+        }
+        auto owner = store::Owner::claim(file, launcher_job(), options.owner_wait_s);
+        if (anew && options.on_created) options.on_created();
+        return owner;
     });
 }
 
@@ -117,22 +133,29 @@ void check_rows(comm::CommView world, ResultFile& file, ResumeCheck how) {
     comm::everywhere(world, [&] { file.reload_states(); });
 }
 
-struct Work {
-    std::vector<std::uint64_t> to_do;
-    std::uint64_t done = 0;
-};
+/// What the last run left is settled by rank 0 and known to all. Whether there is a record of this one.
+bool settle(comm::CommView world, ResultFile& file, fs::path const& result, int attendants) {
+    bool const recorded = comm::everywhere(
+        world, [&] { return world.is_root() && settle_blame(file, result, world.size() + attendants); });
+    comm::everywhere(world, [&] { file.reload_states(); });
+    return world.bcast_value(recorded);
+}
 
-Work work_left(ResultFile const& file) {
-    Work work;
-    auto const states = file.states();
-    for (std::uint64_t unit = 0; unit < states.size(); ++unit) {
-        if (states[unit] == UnitState::done) {
-            ++work.done;
-        } else {
-            work.to_do.push_back(unit);  // those set aside too: a new start is a new chance
-        }
-    }
-    return work;
+/// The leader's verdict on a rank that makes no progress.
+std::string hung_text(fs::path const& result, store::FlightSlot& flight, std::string const& host,
+                      Dispatcher::Running const& running, double seconds, double limit_s) {
+    auto const report = store::read_flight(result);
+    auto const at = static_cast<std::size_t>(running.rank);
+    bool const in_unit = report && at < report->ranks.size() && report->ranks[at].unit == running.unit;
+    // With the unit: a rank that heeds its stop token has left it before the job ends.
+    flight.accuse(running.rank, running.unit, in_unit, in_unit && report->ranks[at].suspect);
+    auto const where = in_unit ? fmt::format("at unit {}", running.unit)
+                               : fmt::format("without a word, not computing, before unit {}", running.unit);
+    return fmt::format(
+        "rank {} on {} is {} for {:.3g} s, longer than watchdog.unit_timeout_s = {:g}: it hangs, and ends "
+        "the job; "
+        "the same command goes on from here",
+        running.rank, host, where, seconds, limit_s);
 }
 
 Dispatcher make_dispatcher(store::Job const& job, Work const& work, int ranks) {
@@ -143,16 +166,16 @@ Dispatcher make_dispatcher(store::Job const& job, Work const& work, int ranks) {
                fmt::format("job {}: unit {} has the relative cost {}", job.layout().job, unit, cost));
         costs[unit] = static_cast<float>(std::clamp(cost, 1e-30, 1e30));
     }
-    return {std::move(costs), work.to_do, {.ranks = ranks, .attempts = kAttempts}};
+    return {std::move(costs), work.to_do, {.ranks = ranks, .attempts = kAttempts, .suspects = work.suspects}};
 }
 
-std::vector<RankShare> gather_shares(comm::CommView world, Worker const& worker) {
+std::vector<RankShare> gather_shares(comm::CommView team, int rank, Worker const& worker) {
     auto const texts =
-        world.all_gather(fmt::format("{} {} {}", worker.units(), worker.busy_s(), comm::host_name()));
+        team.all_gather(fmt::format("{} {} {} {}", worker.units(), worker.busy_s(), comm::host_name(), rank));
     std::vector<RankShare> shares;
-    for (std::size_t rank = 0; rank < texts.size(); ++rank) {
-        auto const fields = text::split(texts[rank], ' ');
-        shares.push_back({.rank = static_cast<int>(rank),
+    for (auto const& text : texts) {
+        auto const fields = text::split(text, ' ');
+        shares.push_back({.rank = static_cast<int>(text::to_integer(fields.at(3)).value_or(0)),
                           .host = std::string(fields.at(2)),
                           .units = static_cast<std::uint64_t>(text::to_integer(fields.at(0)).value_or(0)),
                           .busy_s = text::to_number(fields.at(1)).value_or(0)});
@@ -160,18 +183,68 @@ std::vector<RankShare> gather_shares(comm::CommView world, Worker const& worker)
     return shares;
 }
 
-/// The part with threads: from the first claim until every rank has committed and left.
-void run_units(comm::Communicator const& world, store::Job& job, ResultFile& file,
-               std::optional<store::Owner>& owner, comm::StopSignals& signals, std::string const& machine,
-               CampaignOptions const& options, CampaignOutcome& outcome) {
+/// Notes in the rank's slot whether it leaves by an exception, which no unit is to blame for.
+class EndNote {
+public:
+    explicit EndNote(store::FlightSlot& flight) : flight_(flight) {}
+    EndNote(EndNote const&) = delete;
+    EndNote& operator=(EndNote const&) = delete;
+    ~EndNote() { flight_.note(probe_.unwinding() ? store::EndKind::threw : store::EndKind::left); }
+
+private:
+    store::FlightSlot& flight_;
+    UnwindingProbe probe_;
+};
+
+/// This rank's slot; one that notes nothing where there is no record.
+std::unique_ptr<store::FlightSlot> open_slot(comm::CommView world, fs::path const& result, bool recorded) {
+    if (recorded) {
+        try {
+            return std::make_unique<store::FlightSlot>(result, world.rank(), comm::host_name());
+        } catch (Error const& error) {
+            log::warning("{}: should this rank die, nobody knows in which unit", error.what());
+        }
+    }
+    return std::make_unique<store::FlightSlot>();
+}
+
+/// What a dead rank left in the record, for the leader.
+Leader::Tasks::Lost lost_rank(fs::path const& result, int rank, std::string const& host) {
+    auto const report = store::read_flight(result);
+    auto const at = static_cast<std::size_t>(rank);
+    if (!report || at >= report->ranks.size()) return {{}, fmt::format("rank {} on {} has died", rank, host)};
+    return {report->ranks[at].unit, store::how_it_ended(at, report->ranks[at])};
+}
+
+/// Ranks can be lost only where all of the job are here: those outside would wait for the dead.
+bool may_lose_ranks(comm::CommView world, CampaignOptions const& options) {
+    int all = 0;
+    comm::check(MPI_Comm_size(MPI_COMM_WORLD, &all), "MPI_Comm_size");
+    return comm::survives_losses() && options.attendants == 0 && world.size() == all;
+}
+
+/// The part with threads: from the first claim until every rank has committed and left. Returns the ranks
+/// that are there at the end, where some may have been lost.
+std::optional<comm::Communicator> run_units(comm::Communicator const& world, store::Job& job,
+                                            ResultFile& file, fs::path const& result, bool recorded,
+                                            std::optional<store::Owner>& owner, comm::StopSignals& signals,
+                                            std::string const& machine, CampaignOptions const& options,
+                                            CampaignOutcome& outcome) {
     auto const channel = world.duplicate();
+    std::uint64_t set_aside_before = 0;
     auto dispatcher = comm::everywhere(world, [&]() -> std::optional<Dispatcher> {
         if (!world.is_root()) return std::nullopt;
         auto const work = work_left(file);
         outcome.done_before = work.done;
+        set_aside_before = work.set_aside;
         return make_dispatcher(job, work, world.size());
     });
 
+    auto const flight = open_slot(world, result, recorded);
+    auto const hosts = world.gather(comm::host_name());
+    auto const host_of = [&](int rank) { return hosts.at(static_cast<std::size_t>(rank)); };
+    LastWords const last_words(*flight);
+    EndNote const end_note(*flight);
     Committer committer(channel, file, signals,
                         {.seconds = options.commit_s,
                          .units = options.commit_units,
@@ -187,23 +260,46 @@ void run_units(comm::Communicator const& world, store::Job& job, ResultFile& fil
         }
         ProgressReport const start{
             .units = outcome.units, .done = outcome.done_before, .done_before = outcome.done_before};
-        leader.emplace(channel, std::move(*dispatcher), start,
-                       Leader::Tasks{.heartbeat = [&] { owner->heartbeat(); },
-                                     .progress = tell,
-                                     .failed = [&] { committer.drop_unit(); }});
+        std::function<Leader::Tasks::Lost(int)> lost;
+        if (may_lose_ranks(world, options))
+            lost = [&](int rank) { return lost_rank(result, rank, host_of(rank)); };
+        leader.emplace(
+            channel, std::move(*dispatcher), start,
+            Leader::Tasks{
+                .heartbeat = [&] { owner->heartbeat(); },
+                .progress = tell,
+                .failed = [&] { committer.drop_unit(); },
+                .unit_timeout_s = options.unit_timeout_s,
+                .hung =
+                    [&](Dispatcher::Running const& running, double seconds) {
+                        return hung_text(result, *flight, host_of(running.rank), running, seconds,
+                                         options.unit_timeout_s);
+                    },
+                .lost = std::move(lost),
+                .on_disk = [&](std::uint64_t unit) { return file.journal(unit).state == UnitState::done; },
+                .set_aside =
+                    [&](std::uint64_t unit, std::string const& how) {
+                        log::warning("unit {} is set aside: it ended its rank again", unit);
+                        committer.add_deadly(
+                            unit, fmt::format("ended its process {} times, last: {}", kAttempts, how));
+                    }});
     }
-    Worker worker(channel, job, committer, leader ? &*leader : nullptr, machine, kAttempts);
+    Worker worker(channel, job, committer, leader ? &*leader : nullptr, *flight, machine, kAttempts);
     worker.run();
 
     LeaderReport report;
     if (leader) report = leader->join();
-    report = world.bcast_value(report);
-    outcome.done_before = world.bcast_value(outcome.done_before);
-    outcome.set_aside = report.set_aside;
+    std::optional<comm::Communicator> left;
+    if (may_lose_ranks(world, options)) left.emplace(comm::survivors(world));
+    comm::CommView const team = left ? *left : world;
+    report = team.bcast_value(report);
+    outcome.done_before = team.bcast_value(outcome.done_before);
+    outcome.set_aside = report.set_aside + team.bcast_value(set_aside_before);
     outcome.stopped = report.stopped != comm::StopKind::none;
     outcome.seconds = report.seconds;
-    outcome.shares = gather_shares(world, worker);
-    outcome.commit_s = world.all_sum(committer.commit_s()) / world.size();
+    outcome.shares = gather_shares(team, world.rank(), worker);
+    outcome.commit_s = team.all_sum(committer.commit_s()) / team.size();
+    return left;
 }
 
 /// Counts what the file holds now; if that is everything, runs Job::finish on rank 0.
@@ -232,22 +328,29 @@ CampaignOutcome run_campaign(comm::Communicator const& world, store::Job& job, f
     CampaignOutcome outcome;
     outcome.units = job.layout().units();
 
+    bool recorded = false;
+    std::optional<comm::Communicator> left;
     auto owner = create_and_claim(world, job, result, options);
     try {
         auto file = comm::everywhere(
             world, [&] { return ResultFile::open(result, job.layout(), {.mode = to_store(options.write)}); });
         refuse_mixed(world, result, machine, options.allow_mixed);
         check_rows(world, file, options.check);
-        run_units(world, job, file, owner, signals, machine, options, outcome);
-        conclude(world, job, file, outcome);
+        recorded = settle(world, file, result, options.attendants);
+        left = run_units(world, job, file, result, recorded, owner, signals, machine, options, outcome);
+        conclude(left ? *left : world, job, file, outcome);
     } catch (comm::CollectiveError const&) {
         // All ranks are leaving and none writes: the next start need not wait for our heartbeat to grow old.
         if (owner) owner->release();
         throw;
     }
-    comm::everywhere(world, [&] {
-        if (owner) owner->release();
+    comm::CommView const team = left ? *left : world;
+    comm::everywhere(team, [&] {
+        if (!owner) return;
+        if (recorded) store::remove_flight(result);  // all ranks are here
+        owner->release();
     });
+    if (left) team.barrier();  // nobody is gone before all are through (comm/losses.hpp)
     return outcome;
 }
 

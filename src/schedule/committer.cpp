@@ -6,6 +6,8 @@
 
 #include "mpira/base/log.hpp"
 
+#include "schedule/steady_time.hpp"
+
 namespace mpira::schedule {
 namespace {
 
@@ -16,10 +18,6 @@ constexpr double kListenEvery_s = 0.05;
 /// The limit by units is meant for units of a second; of tiny ones a quarter of a second's is kept together,
 /// which costs less than the syncs it saves.
 constexpr double kLeastBetweenCommits_s = 0.25;
-
-double steady_s() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -78,7 +76,16 @@ void Committer::add(store::UnitRows rows, store::UnitReport report) {
 void Committer::add_failure(std::uint64_t unit, store::UnitReport report, std::string error) {
     {
         std::lock_guard const lock(mutex_);
-        failed_.push_back({unit, std::move(report), std::move(error)});
+        failed_.push_back({unit, std::move(report), std::move(error), false});
+    }
+    signals_.wake();
+}
+
+void Committer::add_deadly(std::uint64_t unit, std::string error) {
+    {
+        std::lock_guard const lock(mutex_);
+        failed_.push_back(
+            {unit, {.attempt = store::kMostCharges, .seconds = 0, .machine = ""}, std::move(error), true});
     }
     signals_.wake();
 }
@@ -180,7 +187,12 @@ void Committer::commit_all() {
         room_.notify_all();
         outbox_.send(0, {.kind = Up::committed, .count = units.size()});
     }
-    for (auto const& one : failed) file_.record_failure(one.unit, one.report, one.error);
+    for (auto const& one : failed) {
+        if (one.deadly)
+            file_.set_blame(one.unit, {.charges = store::kMostCharges, .suspicion = store::Blame::suspect},
+                            one.error);
+        file_.record_failure(one.unit, one.report, one.error);
+    }
     commit_s_ += steady_s() - start_s;
 }
 

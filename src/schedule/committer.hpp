@@ -47,6 +47,8 @@ public:
     /// Takes the rows of a unit. Waits while twice the cadence's bytes are in memory.
     void add(store::UnitRows rows, store::UnitReport report);
     void add_failure(std::uint64_t unit, store::UnitReport report, std::string error);
+    /// From the leader's thread: a unit that has ended its rank too often, and is charged with it.
+    void add_deadly(std::uint64_t unit, std::string error);
     /// Commits everything and ends the thread; throws what went wrong in it.
     void finish();
     void rethrow_failure() const;
@@ -71,6 +73,7 @@ private:
         std::uint64_t unit = 0;
         store::UnitReport report;
         std::string error;
+        bool deadly = false;
     };
 
     void run(std::stop_token const& end);

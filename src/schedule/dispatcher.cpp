@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -34,15 +35,19 @@ void CostModel::learn(double cost, double seconds) {
 
 Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> const& to_do,
                        DispatchOptions options)
-    : options_(options), cost_(std::move(relative_cost)), alive_(options.ranks) {
+    : options_(std::move(options)), cost_(std::move(relative_cost)), alive_(options_.ranks) {
     ensure(options_.ranks > 0 && options_.attempts > 0, "a dispatcher needs a rank and an attempt");
     ensure(cost_.size() <= std::numeric_limits<std::uint32_t>::max(), "more than 2^32 units");
     order_.reserve(to_do.size());
+    std::set<std::uint64_t> const suspects(options_.suspects.begin(), options_.suspects.end());
     for (auto const unit : to_do) {
         ensure(unit < cost_.size(), fmt::format("unit {} of {}", unit, cost_.size()));
         float const cost = cost_[unit];
         ensure(cost > 0 && std::isfinite(cost), fmt::format("unit {} has the cost {}", unit, cost));
-        order_.push_back(static_cast<std::uint32_t>(unit));
+        if (suspects.contains(unit))
+            suspects_.push_back(unit);
+        else
+            order_.push_back(static_cast<std::uint32_t>(unit));
         pending_cost_ += cost;
     }
     // Ties in unit order: neighbours share pages of the inputs.
@@ -51,6 +56,12 @@ Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64
     });
     ensure(std::adjacent_find(order_.begin(), order_.end()) == order_.end(), "a unit is to do twice");
     ranks_.resize(static_cast<std::size_t>(options_.ranks));
+}
+
+int Dispatcher::quarantine_rank() const {
+    for (int rank = options_.ranks - 1; rank > 0; --rank)
+        if (!ranks_[static_cast<std::size_t>(rank)].gone) return rank;
+    return 0;
 }
 
 Dispatcher::Rank& Dispatcher::at(int rank) {
@@ -138,17 +149,25 @@ void Dispatcher::committed(int rank, std::uint64_t count) {
 }
 
 std::optional<std::uint64_t> Dispatcher::died(int rank, double now) {
+    auto const& held = at(rank).held;
+    auto const running = held.empty() ? std::nullopt : std::optional(held.front().unit);
+    return died(rank, now, running, [](std::uint64_t) { return false; });
+}
+
+std::optional<std::uint64_t> Dispatcher::died(int rank, double now, std::optional<std::uint64_t> running,
+                                              std::function<bool(std::uint64_t)> const& on_disk) {
     auto& state = at(rank);
     if (state.gone) return std::nullopt;
     std::optional<std::uint64_t> lost;
-    if (!state.held.empty()) {
-        auto const running = state.held.front().unit;
-        if (!failed(rank, running, now)) lost = running;
-    }
+    auto const holds = [&](std::uint64_t unit) {
+        return std::ranges::any_of(state.held, [&](Claim const& claim) { return claim.unit == unit; });
+    };
+    if (running && holds(*running) && !failed(rank, *running, now)) lost = running;
     for (auto const unit : state.uncommitted) {
+        --uncommitted_;
+        if (on_disk(unit)) continue;
         give_back(unit);
         --done_;
-        --uncommitted_;
     }
     state.uncommitted.clear();
     left(rank);
@@ -166,6 +185,7 @@ void Dispatcher::left(int rank) {
     held_ -= state.held.size();
     state.held.clear();
     idle_.erase(rank);
+    if (!suspects_.empty() && idle_.contains(quarantine_rank())) want(quarantine_rank());  // a new one
 }
 
 void Dispatcher::stop() {
@@ -182,6 +202,7 @@ void Dispatcher::give_back(std::uint64_t unit) {
 }
 
 std::optional<std::uint64_t> Dispatcher::peek(int rank) const {
+    if (!suspects_.empty() && rank == quarantine_rank()) return suspects_.front();
     std::optional<std::uint64_t> fresh;
     if (next_ < order_.size()) fresh = order_[next_];
     // Of the returned ones the longest that did not fail here, unless there is nobody else.
@@ -198,7 +219,9 @@ std::optional<std::uint64_t> Dispatcher::peek(int rank) const {
 }
 
 void Dispatcher::take(std::uint64_t unit) {
-    if (next_ < order_.size() && order_[next_] == unit) {
+    if (!suspects_.empty() && suspects_.front() == unit) {
+        suspects_.pop_front();
+    } else if (next_ < order_.size() && order_[next_] == unit) {
         ++next_;
     } else {
         ensure(returned_.erase({cost_[unit], unit}) == 1, "a unit is handed out twice");
@@ -218,9 +241,10 @@ std::optional<Claim> Dispatcher::next(double now) {
     if (stopped_) return std::nullopt;
     auto const hand_out = [&](int rank, std::uint64_t unit) {
         auto& state = at(rank);
+        bool const suspect = !suspects_.empty() && suspects_.front() == unit;
         take(unit);
         if (state.held.empty()) state.running_since = now;
-        Claim const claim{rank, unit, attempts_of(unit) + 1};
+        Claim const claim{rank, unit, attempts_of(unit) + 1, suspect};
         state.held.push_back(claim);
         ++held_;
         want(rank);
@@ -252,6 +276,17 @@ std::optional<Claim> Dispatcher::next(double now) {
 
 bool Dispatcher::all_run() const noexcept {
     return held_ == 0 && (stopped_ || pending() == 0);
+}
+
+std::optional<Dispatcher::Running> Dispatcher::longest_running() const {
+    std::optional<Running> longest;
+    for (int rank = 0; rank < options_.ranks; ++rank) {
+        auto const& state = ranks_[static_cast<std::size_t>(rank)];
+        if (state.gone || state.held.empty()) continue;
+        if (!longest || state.running_since < longest->since)
+            longest = Running{rank, state.held.front().unit, state.running_since};
+    }
+    return longest;
 }
 
 std::optional<double> Dispatcher::left_s(double now) const {

@@ -5,19 +5,25 @@
 
 #include <sys/prctl.h>
 
+#include <fmt/format.h>
 #include <pthread.h>
 
+#include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
+#include "mpira/comm/losses.hpp"
+#include "mpira/comm/runtime.hpp"
+
+#include "schedule/steady_time.hpp"
 
 namespace mpira::schedule {
 namespace {
 
 constexpr double kHousekeepingEvery_s = 0.2;
 constexpr double kHeartbeatEvery_s = 5;
-
-double steady_s() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+/// The other ranks' last commit, before a rank that hangs takes them along.
+constexpr double kLastCommit_s = 1;
+/// A leader that slept longer than this was suspended, and so were the others, maybe: their time starts anew.
+constexpr double kSuspended_s = 10;
 
 }  // namespace
 
@@ -28,6 +34,7 @@ Leader::Leader(comm::CommView channel, Dispatcher dispatcher, ProgressReport sta
       tasks_(std::move(tasks)),
       ended_(static_cast<std::size_t>(channel.size())),
       left_(static_cast<std::size_t>(channel.size())),
+      lost_(static_cast<std::size_t>(channel.size())),
       origin_s_(steady_s()),
       to_workers_(channel, kToWorker),
       to_committers_(channel, kToCommitter) {
@@ -69,9 +76,11 @@ void Leader::run(std::stop_token const& abandon) {
             hand_out();
             any = true;
         }
+        if (inbox.take_loss()) mourn();
         end_if_all_run();
         to_workers_.tidy();
         if (now_s() >= next_housekeeping_s_) housekeeping(false);
+        abort_if_hung(false);
         if (any) {
             patience.reset();
         } else if (ranks_left_ < channel_.size()) {
@@ -79,16 +88,36 @@ void Leader::run(std::stop_token const& abandon) {
         }
     }
     if (abandon.stop_requested() && ranks_left_ < channel_.size()) return;
+    abort_if_hung(true);
     report_.set_aside = dispatcher_.set_aside().size();
     report_.seconds = now_s();
     housekeeping(true);
     // The last word to each rank: nobody sends or expects anything after it.
-    for (int rank = 0; rank < channel_.size(); ++rank) to_committers_.send(rank, {.kind = Down::end});
+    for (int rank = 0; rank < channel_.size(); ++rank)
+        if (!lost_[static_cast<std::size_t>(rank)]) to_committers_.send(rank, {.kind = Down::end});
     while ((!to_workers_.empty() || !to_committers_.empty()) && !abandon.stop_requested()) {
         to_workers_.tidy();
         to_committers_.tidy();
         patience.wait();
     }
+}
+
+/// The dead: what they held or had not committed is handed out again.
+void Leader::mourn() {
+    for (int const rank : comm::lost_ranks(channel_)) {
+        auto const at = static_cast<std::size_t>(rank);
+        if (lost_[at]) continue;
+        if (!tasks_.lost) throw Error(Origin::system, fmt::format("rank {} has died: the job ends", rank));
+        lost_[at] = ended_[at] = true;
+        auto const [running, how] = tasks_.lost(rank);
+        auto const unit = dispatcher_.died(rank, now_s(), running, tasks_.on_disk);
+        log::warning("{}; the other ranks go on ({} left)", how, dispatcher_.ranks_alive());
+        if (unit) tasks_.set_aside(*unit, how);
+        if (!left_[at]) ++ranks_left_;
+        left_[at] = true;
+        progress_.ranks = dispatcher_.ranks_alive();
+    }
+    hand_out();
 }
 
 std::chrono::microseconds Leader::leisure() const {
@@ -126,7 +155,10 @@ void Leader::handle(int rank, UpMessage const& message) {
 
 void Leader::hand_out() {
     while (auto const claim = dispatcher_.next(now_s()))
-        to_workers_.send(claim->rank, {.kind = Down::claim, .attempt = claim->attempt, .unit = claim->unit});
+        to_workers_.send(claim->rank, {.kind = Down::claim,
+                                       .attempt = claim->attempt,
+                                       .suspect = claim->suspect ? 1 : 0,
+                                       .unit = claim->unit});
 }
 
 void Leader::end_if_all_run() {
@@ -154,9 +186,27 @@ void Leader::spread_stop(comm::StopKind kind, int signal) {
         to_committers_.send(rank, {.kind = Down::stop, .stop = static_cast<std::int32_t>(kind)});
 }
 
+void Leader::watch(double now) {
+    if (tasks_.unit_timeout_s <= 0 || !hung_.empty()) return;
+    auto const longest = dispatcher_.longest_running();
+    if (!longest) return;
+    double const seconds = now - std::max(longest->since, awake_since_s_);
+    if (seconds <= tasks_.unit_timeout_s) return;
+    hung_ = tasks_.hung(*longest, seconds);
+    abort_s_ = now + kLastCommit_s;
+    spread_stop(comm::StopKind::now, 0);
+}
+
+void Leader::abort_if_hung(bool at_once) const {
+    // Also when the rank has left after all, because it was asked to: its unit would hang again.
+    if (!hung_.empty() && (at_once || now_s() >= abort_s_)) comm::abort_job({Origin::system, hung_, {}});
+}
+
 void Leader::housekeeping(bool last) {
     double const now = now_s();
+    if (now > next_housekeeping_s_ + kSuspended_s) awake_since_s_ = now;
     next_housekeeping_s_ = now + kHousekeepingEvery_s;
+    if (!last) watch(now);
     if (now >= next_heartbeat_s_) {
         next_heartbeat_s_ = now + kHeartbeatEvery_s;
         if (tasks_.heartbeat) tasks_.heartbeat();

@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -36,6 +37,18 @@ public:
         std::function<void()> heartbeat;                      ///< every few seconds
         std::function<void(ProgressReport const&)> progress;  ///< about five times a second, and at the end
         std::function<void()> failed;  ///< once, when the leader's thread had to give up
+        double unit_timeout_s = 0;     ///< a rank longer than this at one unit ends the job; 0: never
+        /// Called once, with that rank and the seconds: notes it, and returns what to say.
+        std::function<std::string(Dispatcher::Running const&, double)> hung;
+        /// Where the MPI library tells of dead ranks and the others go on (comm/losses.hpp).
+        struct Lost {
+            std::optional<std::uint64_t> running;  ///< the unit it was in
+            std::string how;                       ///< "rank 1 on node7: Segmentation fault (signal 11) ..."
+        };
+        std::function<Lost(int rank)> lost;  ///< empty: a dead rank is an error, and ends the job
+        std::function<bool(std::uint64_t unit)> on_disk;
+        /// A unit has ended its rank and is not run again.
+        std::function<void(std::uint64_t unit, std::string const& how)> set_aside;
     };
 
     /// `start` holds what is known at the beginning: units, done, done_before.
@@ -57,6 +70,9 @@ private:
     void end(int rank);
     void spread_stop(comm::StopKind kind, int signal);
     void housekeeping(bool last);
+    void watch(double now);
+    void mourn();
+    void abort_if_hung(bool at_once) const;
     /// While every rank holds its next unit, an answer may take a tenth of a usual unit's time: fewer
     /// wake-ups, which the computing ranks of a full node would feel.
     [[nodiscard]] std::chrono::microseconds leisure() const;
@@ -69,11 +85,15 @@ private:
     LeaderReport report_;
     std::vector<bool> ended_;
     std::vector<bool> left_;
+    std::vector<bool> lost_;
     int ranks_left_ = 0;
     double usual_s_ = 0;  ///< fading mean of units' seconds
     double origin_s_ = 0;
     double next_housekeeping_s_ = 0;
     double next_heartbeat_s_ = 0;
+    double awake_since_s_ = 0;  ///< this process was suspended before
+    std::string hung_;          ///< why the job is about to be ended
+    double abort_s_ = 0;
     Outbox<DownMessage> to_workers_;
     Outbox<DownMessage> to_committers_;
     std::atomic<bool> has_failed_{false};

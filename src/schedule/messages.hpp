@@ -8,10 +8,15 @@
 #include <optional>
 #include <thread>
 #include <type_traits>
+#include <utility>
 
 #include <mpi.h>
 
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
 #include "mpira/comm/communicator.hpp"
+#include "mpira/comm/losses.hpp"
 
 /// What ranks and their leader say to each other: small plain structs, two-sided, on a communicator of the
 /// campaign's own. Three tags, each received by one thread only, so that the threads of a process never take
@@ -41,7 +46,7 @@ struct DownMessage {
     Down kind = Down::end;
     std::int32_t attempt = 0;
     std::int32_t stop = 0;
-    std::int32_t unused = 0;
+    std::int32_t suspect = 0;
     std::uint64_t unit = 0;
 };
 
@@ -89,29 +94,49 @@ public:
         MPI_Wait(&request_, MPI_STATUS_IGNORE);
     }
 
+    /// Throws where the one source has died; of many, take_loss() tells that some has.
     std::optional<Letter> poll() {
         int arrived = 0;
         MPI_Status status{};
-        comm::check(MPI_Test(&request_, &arrived, &status), "MPI_Test");
+        if (comm::is_loss(posting_)) post();
+        int const code = comm::is_loss(posting_) ? posting_ : MPI_Test(&request_, &arrived, &status);
+        if (comm::is_loss(code)) {
+            if (source_ != MPI_ANY_SOURCE)
+                throw Error(
+                    Origin::system,
+                    fmt::format("rank {} has died, which leads the campaign: the job ends; run it again "
+                                "to resume",
+                                source_));
+            lost_ = true;
+            if (request_ == MPI_REQUEST_NULL) post();  // else it still waits
+            return std::nullopt;
+        }
+        comm::check(code, "MPI_Test");
         if (arrived == 0) return std::nullopt;
         Letter const letter{status.MPI_SOURCE, buffer_};
         post();
         return letter;
     }
 
+    /// Whether a rank is known to have died since the last call.
+    bool take_loss() { return std::exchange(lost_, false); }
+
 private:
     void post() {
-        comm::check(MPI_Irecv(&buffer_, sizeof buffer_, MPI_BYTE, source_, tag_, comm_.raw(), &request_),
-                    "MPI_Irecv");
+        posting_ = MPI_Irecv(&buffer_, sizeof buffer_, MPI_BYTE, source_, tag_, comm_.raw(), &request_);
+        if (!comm::is_loss(posting_)) comm::check(posting_, "MPI_Irecv");
     }
     comm::CommView comm_;
     int source_;
     int tag_;
     Message buffer_{};
     MPI_Request request_ = MPI_REQUEST_NULL;
+    int posting_ = MPI_SUCCESS;  ///< what the last attempt to post gave
+    bool lost_ = false;
 };
 
-/// Sends without waiting for the receiver; keeps each message until MPI has let go of it. One thread.
+/// Sends without waiting for the receiver; keeps each message until MPI has let go of it. What goes to a rank
+/// that has died is dropped. One thread.
 template <typename Message>
 class Outbox {
     static_assert(std::is_trivially_copyable_v<Message>);
@@ -129,17 +154,19 @@ public:
     void send(int to, Message const& message) {
         auto& sent = sent_.emplace_back();
         sent.message = message;
-        comm::check(
-            MPI_Isend(&sent.message, sizeof sent.message, MPI_BYTE, to, tag_, comm_.raw(), &sent.request),
-            "MPI_Isend");
+        int const code =
+            MPI_Isend(&sent.message, sizeof sent.message, MPI_BYTE, to, tag_, comm_.raw(), &sent.request);
+        if (!comm::is_loss(code)) comm::check(code, "MPI_Isend");
         tidy();
     }
     /// Lets go of what has been sent, in order.
     void tidy() {
         while (!sent_.empty()) {
             int done = 0;
-            comm::check(MPI_Test(&sent_.front().request, &done, MPI_STATUS_IGNORE), "MPI_Test");
-            if (done == 0) return;
+            int const code = MPI_Test(&sent_.front().request, &done, MPI_STATUS_IGNORE);
+            bool const dropped = comm::is_loss(code);
+            if (!dropped) comm::check(code, "MPI_Test");
+            if (done == 0 && !dropped) return;
             sent_.pop_front();
         }
     }

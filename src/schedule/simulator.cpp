@@ -20,8 +20,10 @@ enum class What {
     unit_ends,        ///< on a rank
     commit_starts,    ///< on a rank
     commit_ends,      ///< on a rank: safe, and the leader is told
+    end_heard,        ///< by a rank: commit what there is
     rank_dies,
-    death_heard  ///< by the leader
+    death_heard,  ///< by the leader
+    run_restarts
 };
 
 enum class Message { ready, finished, failed, committed };
@@ -36,21 +38,28 @@ struct Event {
     int attempt = 0;
     double seconds = 0;
     std::uint64_t count = 0;
+    std::uint64_t run = 0;  ///< in which it was made: a restart drops what is under way
 
     bool operator>(Event const& other) const {
         return time > other.time || (time == other.time && number > other.number);
     }
 };
 
+/// The least a rank waits between commits, as in committer.cpp.
+constexpr double kLeastBetweenCommits_s = 0.25;
+/// What a run that ends leaves its ranks for a last commit (mpirun: SIGTERM, then SIGKILL).
+constexpr double kLastCommit_s = 1;
+
 struct VirtualRank {
     bool dead = false;
     std::deque<Claim> waiting;  ///< claims that have arrived; the front one is run
     bool running = false;
-    double idle_since = 0;
-    double idle_s = 0;
+    double running_since = 0;
+    double busy_s = 0;
     std::vector<std::uint64_t> uncommitted;  ///< in memory
+    double oldest_s = 0;                     ///< when the first of them was finished
     std::vector<std::uint64_t> committing;
-    bool commit_planned = false;
+    bool end_heard = false;
 };
 
 class Simulation {
@@ -59,7 +68,8 @@ public:
         : setup_(setup),
           dispatcher_(setup.relative_cost, all_units(setup.seconds.size()),
                       {.ranks = setup.ranks, .attempts = setup.attempts, .prefetch = setup.prefetch}),
-          ranks_(static_cast<std::size_t>(setup.ranks)) {
+          ranks_(static_cast<std::size_t>(setup.ranks)),
+          computed_s_(setup.seconds.size()) {
         result_.runs.resize(setup.seconds.size());
         result_.commits.resize(setup.seconds.size());
     }
@@ -67,12 +77,12 @@ public:
     SimulationResult run() {
         for (auto const& death : setup_.deaths)
             add({.time = death.at_s, .what = What::rank_dies, .rank = death.rank});
-        for (int rank = 0; rank < setup_.ranks; ++rank) tell(Message::ready, {.rank = rank});
-        while (!events_.empty() && !dispatcher_.over()) {
+        start_run();
+        while (!events_.empty() && (down_ || !dispatcher_.over())) {
             Event const event = events_.top();
             events_.pop();
             now_ = event.time;
-            handle(event);
+            if (event.run == run_ || event.what == What::rank_dies) handle(event);
         }
         ensure(dispatcher_.over(), "the simulated campaign came to a halt before its end");
         finish();
@@ -93,24 +103,43 @@ private:
 
     void add(Event event) {
         event.number = ++events_made_;
+        event.run = run_;
         events_.push(event);
     }
 
     /// A message from a rank to the leader.
-    void tell(Message message, Event event) {
-        event.time = now_ + setup_.latency_s;
+    void tell(Message message, Event event, double later_s = 0) {
+        event.time = now_ + later_s + setup_.latency_s;
         event.what = What::message_arrives;
         event.message = message;
         ++result_.messages;
         add(event);
     }
 
+    void start_run() {
+        down_ = false;
+        for (int rank = 0; rank < setup_.ranks; ++rank) {
+            VirtualRank fresh;
+            fresh.busy_s = at(rank).busy_s;
+            at(rank) = std::move(fresh);
+            tell(Message::ready, {.rank = rank}, setup_.start_s);
+        }
+    }
+
+    /// The leader's next turn of one message: when it is over.
+    double serve() {
+        double const from = std::max(leader_free_s_, now_);
+        result_.leader_longest_wait_s = std::max(result_.leader_longest_wait_s, from - now_);
+        result_.leader_busy_s += setup_.service_s;
+        return leader_free_s_ = from + setup_.service_s;
+    }
+
     void handle(Event const& event) {
         switch (event.what) {
             case What::message_arrives: {
-                leader_free_s_ = std::max(leader_free_s_, now_) + setup_.service_s;
+                double const served_s = serve();
                 Event handled = event;
-                handled.time = leader_free_s_;
+                handled.time = served_s;
                 handled.what = What::message_handled;
                 add(handled);
                 return;
@@ -134,8 +163,23 @@ private:
             case What::commit_ends:
                 commit_ends(event.rank);
                 return;
+            case What::end_heard:
+                at(event.rank).end_heard = true;
+                commit_starts(event.rank);
+                return;
+            case What::run_restarts:
+                start_run();
+                return;
             case What::rank_dies:
+                if (setup_.restart_s >= 0) {
+                    end_run(event.rank);
+                    return;
+                }
+                if (at(event.rank).dead) return;
                 at(event.rank).dead = true;
+                for (auto const unit : at(event.rank).uncommitted) result_.lost_s += computed_s_[unit];
+                for (auto const unit : at(event.rank).committing) result_.lost_s += computed_s_[unit];
+                stop_unit(at(event.rank));
                 add({.time = now_ + setup_.detect_s, .what = What::death_heard, .rank = event.rank});
                 return;
             case What::death_heard:
@@ -165,21 +209,27 @@ private:
 
     void hand_out() {
         while (auto const claim = dispatcher_.next(now_)) {
-            leader_free_s_ = std::max(leader_free_s_, now_) + setup_.service_s;
             ++result_.messages;
-            add({.time = leader_free_s_ + setup_.latency_s,
+            add({.time = serve() + setup_.latency_s,
                  .what = What::claim_arrives,
                  .rank = claim->rank,
                  .unit = claim->unit,
                  .attempt = claim->attempt});
         }
+        if (dispatcher_.all_run() && !end_told_) {
+            for (int rank = 0; rank < setup_.ranks; ++rank) {
+                ++result_.messages;
+                add({.time = serve() + setup_.latency_s, .what = What::end_heard, .rank = rank});
+            }
+        }
+        end_told_ = dispatcher_.all_run();
     }
 
     void start_next(int number) {
         auto& rank = at(number);
         if (rank.running || rank.waiting.empty()) return;
         rank.running = true;
-        rank.idle_s += now_ - rank.idle_since;
+        rank.running_since = now_;
         auto const claim = rank.waiting.front();
         double const seconds = setup_.seconds[claim.unit] * slowness(number);
         add({.time = now_ + seconds,
@@ -195,42 +245,118 @@ private:
         if (rank.dead) return;
         rank.waiting.pop_front();
         rank.running = false;
-        rank.idle_since = now_;
+        rank.busy_s += event.seconds;
         result_.makespan_s = now_;
         if (setup_.fails && setup_.fails(event.unit, event.attempt, event.rank)) {
             tell(Message::failed, event);
         } else {
             ++result_.runs[event.unit];
+            computed_s_[event.unit] = event.seconds;
+            if (rank.uncommitted.empty()) rank.oldest_s = now_;
             rank.uncommitted.push_back(event.unit);
             tell(Message::finished, event);
-            if (!rank.commit_planned) {
-                rank.commit_planned = true;
-                add({.time = now_ + setup_.commit_every_s, .what = What::commit_starts, .rank = event.rank});
-            }
+            if (rank.uncommitted.size() == 1 || rank.uncommitted.size() == setup_.commit_units)
+                plan_commit(event.rank);
         }
         start_next(event.rank);
     }
 
+    /// What ran when its rank, or all of them, ended.
+    void stop_unit(VirtualRank& rank) {
+        if (!rank.running) return;
+        rank.running = false;
+        rank.busy_s += now_ - rank.running_since;
+        result_.lost_s += now_ - rank.running_since;
+    }
+
+    [[nodiscard]] double due_s(VirtualRank const& rank) const {
+        if (rank.end_heard) return rank.oldest_s;
+        bool const enough = rank.uncommitted.size() >= setup_.commit_units;
+        double const wait_s =
+            enough ? std::min(kLeastBetweenCommits_s, setup_.commit_every_s) : setup_.commit_every_s;
+        return rank.oldest_s + wait_s;
+    }
+
+    void plan_commit(int number) {
+        auto const& rank = at(number);
+        if (rank.uncommitted.empty() || !rank.committing.empty()) return;
+        add({.time = std::max(now_, due_s(rank)), .what = What::commit_starts, .rank = number});
+    }
+
+    /// When a commit of so many units that starts now will be safe.
+    double write(std::size_t units) {
+        double use_s = setup_.commits_per_s > 0 ? 1 / setup_.commits_per_s : 0;
+        if (setup_.bytes_per_s > 0)
+            use_s += static_cast<double>(units) * setup_.unit_bytes / setup_.bytes_per_s;
+        result_.storage_busy_s += use_s;
+        storage_free_s_ = std::max(storage_free_s_, now_) + use_s;
+        double const safe_s = storage_free_s_ + setup_.commit_s;
+        ++result_.commit_count;
+        result_.commit_mean_s += safe_s - now_;  // divided at the end
+        result_.commit_longest_s = std::max(result_.commit_longest_s, safe_s - now_);
+        return safe_s;
+    }
+
     void commit_starts(int number) {
         auto& rank = at(number);
-        if (rank.dead) return;
-        rank.committing = std::move(rank.uncommitted);
-        rank.uncommitted.clear();
-        add({.time = now_ + setup_.commit_s, .what = What::commit_ends, .rank = number});
+        if (rank.dead || rank.uncommitted.empty() || !rank.committing.empty() || now_ < due_s(rank)) return;
+        rank.committing.swap(rank.uncommitted);
+        add({.time = write(rank.committing.size()), .what = What::commit_ends, .rank = number});
     }
 
     void commit_ends(int number) {
         auto& rank = at(number);
         if (rank.dead) return;
         for (auto const unit : rank.committing) ++result_.commits[unit];
+        result_.end_s = now_;
         tell(Message::committed, {.rank = number, .count = rank.committing.size()});
-        rank.commit_planned = !rank.uncommitted.empty();
-        if (rank.commit_planned)
-            add({.time = now_ + setup_.commit_every_s, .what = What::commit_starts, .rank = number});
+        rank.committing.clear();
+        plan_commit(number);
+    }
+
+    /// A death takes all ranks along.
+    void end_run(int dead) {
+        if (down_) return;
+        ++result_.restarts;
+        std::vector<std::uint64_t> suspects;
+        if (at(dead).running) suspects.push_back(at(dead).waiting.front().unit);
+        for (int number = 0; number < setup_.ranks; ++number) {
+            auto& rank = at(number);
+            stop_unit(rank);
+            auto finished = std::move(rank.committing);  // those under way are written once more
+            finished.insert(finished.end(), rank.uncommitted.begin(), rank.uncommitted.end());
+            bool const writes = number != dead && !finished.empty();
+            bool const in_time = writes && write(finished.size()) <= now_ + kLastCommit_s;
+            for (auto const unit : finished) {
+                if (in_time)
+                    ++result_.commits[unit];
+                else
+                    result_.lost_s += computed_s_[unit];
+            }
+        }
+        auto const set_aside = dispatcher_.set_aside();
+        result_.set_aside.insert(result_.set_aside.end(), set_aside.begin(), set_aside.end());
+        std::set<std::uint64_t> const never(result_.set_aside.begin(), result_.set_aside.end());
+        std::vector<std::uint64_t> left;
+        for (std::uint64_t unit = 0; unit < setup_.seconds.size(); ++unit)
+            if (result_.commits[unit] == 0 && !never.contains(unit)) left.push_back(unit);
+        dispatcher_ = Dispatcher(setup_.relative_cost, left,
+                                 {.ranks = setup_.ranks,
+                                  .attempts = setup_.attempts,
+                                  .prefetch = setup_.prefetch,
+                                  .suspects = std::move(suspects)});
+        ++run_;
+        down_ = true;
+        end_told_ = false;
+        leader_free_s_ = storage_free_s_ = 0;
+        add({.time = now_ + setup_.restart_s, .what = What::run_restarts});
     }
 
     void finish() {
-        result_.set_aside = dispatcher_.set_aside();
+        auto const& set_aside = dispatcher_.set_aside();
+        result_.set_aside.insert(result_.set_aside.end(), set_aside.begin(), set_aside.end());
+        result_.end_s = std::max(result_.end_s, result_.makespan_s);
+        if (result_.commit_count > 0) result_.commit_mean_s /= static_cast<double>(result_.commit_count);
         double speed = 0;
         double fastest = 0;
         int living = 0;
@@ -239,7 +365,7 @@ private:
             fastest = std::max(fastest, 1 / slowness(rank));
             if (at(rank).dead) continue;
             ++living;
-            result_.idle_s += at(rank).idle_s + std::max(0.0, result_.makespan_s - at(rank).idle_since);
+            result_.idle_s += std::max(0.0, result_.makespan_s - at(rank).busy_s);
         }
         result_.idle_s /= living;
         double const sum = std::accumulate(setup_.seconds.begin(), setup_.seconds.end(), 0.0);
@@ -253,7 +379,12 @@ private:
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
     std::uint64_t events_made_ = 0;
     double now_ = 0;
+    std::uint64_t run_ = 0;
+    bool down_ = false;      ///< between a death and the restart
+    bool end_told_ = false;  ///< all ranks know that everything is run
     double leader_free_s_ = 0;
+    double storage_free_s_ = 0;
+    std::vector<double> computed_s_;  ///< a unit: what its last run took
     SimulationResult result_;
 };
 
@@ -271,7 +402,8 @@ void check(SimulationSetup const& setup) {
                 fmt::format("there is no rank {} to die", death.rank));
         dead.insert(death.rank);
     }
-    require(dead.size() < static_cast<std::size_t>(setup.ranks), "all ranks die: nobody is left to finish");
+    require(setup.restart_s >= 0 || dead.size() < static_cast<std::size_t>(setup.ranks),
+            "all ranks die: nobody is left to finish");
 }
 
 }  // namespace

@@ -9,26 +9,28 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 
+#include "schedule/steady_time.hpp"
+
 namespace mpira::schedule {
 namespace {
-
-double steady_s() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// A claim is there already, or its rank has nothing to do: then no hurry beyond the first moments.
 Patience claim_patience() {
     return {std::chrono::microseconds(20), std::chrono::microseconds(1000)};
 }
 
+/// The end of a shorter unit is only noted when no other follows at once: a write less.
+constexpr double kLongUnit_s = 0.01;
+
 }  // namespace
 
 Worker::Worker(comm::CommView channel, store::Job& job, Committer& committer, Leader* leader,
-               std::string machine, int attempts)
+               store::FlightSlot& flight, std::string machine, int attempts)
     : channel_(channel),
       job_(job),
       committer_(committer),
       leader_(leader),
+      flight_(flight),
       machine_(std::move(machine)),
       attempts_(attempts),
       inbox_(channel, 0, kToWorker),
@@ -47,6 +49,7 @@ DownMessage Worker::next_claim() {
     auto patience = claim_patience();
     while (true) {
         if (auto const letter = inbox_.poll()) return letter->message;
+        flight_.end();
         outbox_.tidy();
         rethrow_failures();
         if (committer_.stop() != comm::StopKind::none) return {.kind = Down::stop};
@@ -62,6 +65,7 @@ void Worker::run() {
         ended = claim.kind == Down::end;
         if (claim.kind == Down::claim) run_unit(claim);
     }
+    flight_.end();
     committer_.finish();
     tell({.kind = Up::left});
     // Claims that were on their way when a stop came are given back by leaving.
@@ -72,8 +76,11 @@ void Worker::run() {
         if (!letter) patience.wait();
         rethrow_failures();
     }
-    while (!committer_.heard_end() || !outbox_.empty()) {
+    bool heard_end = false;  // it comes once; a send to this very process may be let go of later (MPICH)
+    while (true) {
         outbox_.tidy();
+        heard_end = heard_end || committer_.heard_end();
+        if (heard_end && outbox_.empty()) return;
         rethrow_failures();
         patience.wait();
     }
@@ -87,6 +94,7 @@ void Worker::run_unit(DownMessage const& claim) {
 
     store::UnitRows rows(job_.layout(), unit);
     std::optional<comm::Failure> failure;
+    flight_.begin(unit, claim.suspect != 0);
     double const start_s = steady_s();
     try {
         job_.run(unit, rows, committer_.drop_token());
@@ -94,6 +102,7 @@ void Worker::run_unit(DownMessage const& claim) {
         failure = comm::failure_of_current_exception();
     }
     report.seconds = steady_s() - start_s;
+    if (failure || report.seconds >= kLongUnit_s) flight_.end();
     busy_s_ += report.seconds;
     rethrow_failures();
 

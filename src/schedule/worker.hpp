@@ -4,6 +4,7 @@
 #include <string>
 
 #include "mpira/comm/communicator.hpp"
+#include "mpira/store/in_flight.hpp"
 #include "mpira/store/job.hpp"
 
 #include "schedule/committer.hpp"
@@ -16,8 +17,8 @@ namespace mpira::schedule {
 class Worker {
 public:
     /// `leader`: this process's, or nullptr on ranks that don't lead.
-    Worker(comm::CommView channel, store::Job& job, Committer& committer, Leader* leader, std::string machine,
-           int attempts);
+    Worker(comm::CommView channel, store::Job& job, Committer& committer, Leader* leader,
+           store::FlightSlot& flight, std::string machine, int attempts);
 
     /// Until the leader says that all units are run, or a stop is heard; then commits and leaves, and returns
     /// when all ranks have left.
@@ -36,6 +37,7 @@ private:
     store::Job& job_;
     Committer& committer_;
     Leader* leader_;
+    store::FlightSlot& flight_;
     std::string machine_;
     int attempts_;
     Inbox<DownMessage> inbox_;

@@ -21,6 +21,8 @@ Properties contiguous();
 Properties compressed(std::vector<std::uint64_t> const& chunk, int level);
 
 Group make_group(hid_t file, std::string const& path, char const* encoding, char const* version);
+/// The group of a CSR matrix, with its shape; data, indices and indptr are the caller's.
+Group make_sparse_group(hid_t file, std::string const& path, std::uint64_t rows, std::uint64_t columns);
 /// Makes the groups above `path` that are missing.
 void make_parents(hid_t file, std::string const& path);
 

@@ -1,18 +1,22 @@
 #include "store/draft.hpp"
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
 #include "mpira/store/owner.hpp"
 
 #include "store/result_map.hpp"
@@ -24,11 +28,12 @@ bool is_there(std::filesystem::path const& file) {
     return std::filesystem::exists(std::filesystem::symlink_status(file));
 }
 
-}  // namespace
-
-std::filesystem::path folder_of(std::filesystem::path const& file) {
-    return file.has_parent_path() ? file.parent_path() : ".";
+bool has_name(int descriptor) {
+    struct stat info {};
+    return ::fstat(descriptor, &info) == 0 && info.st_nlink > 0;
 }
+
+}  // namespace
 
 void require_new(std::filesystem::path const& file, bool overwrite) {
     require(std::filesystem::is_directory(folder_of(file)),
@@ -38,16 +43,19 @@ void require_new(std::filesystem::path const& file, bool overwrite) {
                         file.string(), file.string()));
 }
 
-Draft::Draft(std::filesystem::path const& target, FileIo& io) : target_(target), io_(&io) {
-    std::string name = (folder_of(target) / fmt::format(".{}.XXXXXX", target.filename().string())).string();
-    descriptor_ = Descriptor(::mkostemp(name.data(), O_CLOEXEC));  // never through a link somebody left there
-    if (!descriptor_.is_open()) {
-        fail_usage(fmt::format("output {}: can't create a file in {}: {}", target.string(),
-                               folder_of(target).string(), std::strerror(errno)));
-    }
-    path_ = name;
-    constexpr mode_t kOwnerAndGroup = 0640;
-    ::fchmod(descriptor_.get(), kOwnerAndGroup);
+Draft::Draft(std::filesystem::path const& target, FileIo& io, int stripes) : target_(target), io_(&io) {
+    remove_leftover_drafts(target, [&](auto const& left) { return io.unlink(left); });
+    bool told = false;
+    auto const striped = [&](std::filesystem::path const& path) {
+        bool const made = io.make_striped(path, stripes);
+        if (!made && !std::exchange(told, true))
+            log::info("store.stripe = {} has no effect: {} is not on Lustre", stripes,
+                      folder_of(target).string());
+        return made;
+    };
+    auto made = stripes == 0 ? open_draft(target) : open_draft(target, striped);
+    path_ = std::move(made.path);
+    descriptor_ = Descriptor(made.descriptor);
 }
 
 Draft::~Draft() {
@@ -64,6 +72,49 @@ void Draft::place(bool overwrite, double owner_wait_s) {
     }
     if (io_->rename_new(path_, target_) != 0) {
         require(errno != EEXIST,
+                fmt::format("output {} has just been created by somebody else", target_.string()));
+        fail_errno("renaming into place", target_.string());
+    }
+    placed_ = true;
+    ::flock(descriptor_.get(), LOCK_UN);  // HDF5 programs lock what they read
+    if (io_->sync_folder(folder_of(target_)) != 0) fail_errno("syncing folder", folder_of(target_).string());
+}
+
+FolderDraft::FolderDraft(std::filesystem::path const& target, FileIo& io) : target_(target), io_(&io) {
+    remove_leftover_drafts(target, [&](auto const& left) { return io.unlink(left); });
+    constexpr int kTries = 100;
+    for (int i = 0; i < kTries && !descriptor_.is_open(); ++i) {
+        path_ = draft_name(target);
+        if (::mkdir(path_.c_str(), 0750) != 0) {
+            require(errno == EEXIST, fmt::format("output {}: can't make a folder in {}: {}", target.string(),
+                                                 folder_of(target).string(), std::strerror(errno)));
+            continue;
+        }
+        Descriptor made(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        bool const taken =
+            !made.is_open() || (::flock(made.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK);
+        if (!taken && has_name(made.get())) descriptor_ = std::move(made);
+    }
+    ensure(descriptor_.is_open(), "no name for a draft of " + target.string());
+}
+
+FolderDraft::~FolderDraft() {
+    std::error_code ignored;
+    if (!placed_) std::filesystem::remove_all(path_, ignored);
+}
+
+void FolderDraft::place(bool overwrite) {
+    if (::syncfs(descriptor_.get()) != 0) fail_errno("syncing", path_.string());
+    if (overwrite && is_there(target_)) {
+        auto const aside = std::filesystem::path(target_.string() + ".old");
+        require(!is_there(aside), fmt::format("{} is in the way of {}, which would get that name; delete it",
+                                              aside.string(), target_.string()));
+        if (io_->rename(target_, aside) != 0) fail_errno("renaming to " + aside.string(), target_.string());
+    }
+    // No RENAME_NOREPLACE on some network file systems, and no hard links to folders; but rename() itself
+    // replaces a folder only when that is empty.
+    if (io_->rename_new(path_, target_) != 0 && (errno == EEXIST || io_->rename(path_, target_) != 0)) {
+        require(errno != EEXIST && errno != ENOTEMPTY,
                 fmt::format("output {} has just been created by somebody else", target_.string()));
         fail_errno("renaming into place", target_.string());
     }

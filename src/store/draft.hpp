@@ -9,10 +9,12 @@
 
 namespace mpira::store {
 
-/// A new file beside its later place, under an unpredictable name; deleted unless place() is reached.
+/// A new file beside its later place (mpira/base/draft_file.hpp); deleted unless place() is reached.
 class Draft {
 public:
-    Draft(std::filesystem::path const& target, FileIo& io);
+    /// `stripes`: over so many of Lustre's storage targets (-1: all, 0: as the folder says); elsewhere a log
+    /// line says that it has no effect.
+    Draft(std::filesystem::path const& target, FileIo& io, int stripes = 0);
     Draft(Draft const&) = delete;
     Draft& operator=(Draft const&) = delete;
     ~Draft();
@@ -32,8 +34,27 @@ private:
     bool placed_ = false;
 };
 
-/// The folder a file is, or will be, in.
-std::filesystem::path folder_of(std::filesystem::path const& file);
+/// The same for a folder of many files (zarr): made beside its later place, deleted unless place() is
+/// reached. Files in it need no sync of their own: place() syncs the whole file system once.
+class FolderDraft {
+public:
+    explicit FolderDraft(std::filesystem::path const& target, FileIo& io);
+    FolderDraft(FolderDraft const&) = delete;
+    FolderDraft& operator=(FolderDraft const&) = delete;
+    ~FolderDraft();
+
+    [[nodiscard]] std::filesystem::path const& path() const { return path_; }
+    /// An existing target becomes TARGET.old (`overwrite`; an older TARGET.old is in the way), or is a usage
+    /// error.
+    void place(bool overwrite);
+
+private:
+    std::filesystem::path target_;
+    std::filesystem::path path_;
+    Descriptor descriptor_;
+    FileIo* io_;
+    bool placed_ = false;
+};
 
 /// Refuses an existing output without `overwrite`, and an output in no folder.
 void require_new(std::filesystem::path const& file, bool overwrite);

@@ -15,6 +15,8 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 
+#include "store/stripe.hpp"
+
 namespace mpira::store {
 namespace {
 
@@ -51,6 +53,12 @@ public:
 };
 
 }  // namespace
+
+bool FileIo::make_striped(std::filesystem::path const& file, int stripes) {
+    if (!is_on_lustre(file.parent_path())) return false;
+    make_striped_by_lfs(file, stripes);
+    return true;
+}
 
 FileIo& system_io() {
     static SystemIo io;

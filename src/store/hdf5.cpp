@@ -125,6 +125,13 @@ Datatype stored_type(Type type) {
             check(H5Tset_ebias(half.get(), 15), "H5Tset_ebias");
             return half;
         }
+        case Type::bf16: {
+            Datatype half(check(H5Tcopy(H5T_IEEE_F32LE), "H5Tcopy"));
+            check(H5Tset_fields(half.get(), 15, 7, 8, 0, 7), "H5Tset_fields");
+            check(H5Tset_size(half.get(), 2), "H5Tset_size");
+            check(H5Tset_ebias(half.get(), 127), "H5Tset_ebias");
+            return half;
+        }
         case Type::f32:
             return Datatype(check(H5Tcopy(H5T_IEEE_F32LE), "H5Tcopy"));
         case Type::f64:

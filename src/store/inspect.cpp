@@ -10,6 +10,7 @@
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 
+#include "store/content_check.hpp"
 #include "store/result_map.hpp"
 #include "store/unit_source.hpp"
 
@@ -68,6 +69,18 @@ std::optional<double> rate_of(std::vector<Commit> units) {
     return static_cast<double>(counted) / busy_s;
 }
 
+FailedUnit failed_unit(UnitSource const& source, JournalRow const& row) {
+    FailedUnit failed{row.unit, source.map().layout.first_row(row.unit), row.attempt, row.machine, row.error,
+                      false};
+    auto whole = source.error_text(row.unit);
+    // A slot may hold the text of an earlier failure, if the write of the later one was lost.
+    if (whole && whole->starts_with(row.error))
+        failed.error = std::move(*whole);
+    else
+        failed.cut = row.error.size() + 4 > kErrorBytes;  // a character has up to 4 bytes
+    return failed;
+}
+
 }  // namespace
 
 Status status(std::filesystem::path const& file) {
@@ -92,10 +105,12 @@ Status status(std::filesystem::path const& file) {
         if (row->state == UnitState::failed) {
             ++status.failed;
             if (status.first_errors.size() < kMostErrors)
-                status.first_errors.push_back(
-                    {unit, map.layout.first_row(unit), row->attempt, row->machine, row->error});
+                status.first_errors.push_back(failed_unit(source, *row));
         }
-        if (row->state != UnitState::done) return;
+        if (row->state != UnitState::done) {
+            status.charges += row->blame.charges;
+            return;
+        }
         ++status.done;
         status.rows_done += map.layout.row_count(unit);
         commits.push_back({row->finished_ms, row->machine, row->seconds, 1});
@@ -111,7 +126,10 @@ Status status(std::filesystem::path const& file) {
     status.finished = map.finished && status.done == status.units;
     if (!map.sealed) status.owner = read_owner(file);
     status.owner_alive = status.owner && status.owner->alive();
-    if (!status.owner_alive) status.running = 0;  // they were lost with their process
+    if (!status.owner_alive) {
+        status.running = 0;  // they were lost with their process
+        if (auto const flight = read_flight(file)) status.death = judge(*flight);
+    }
     if (status.owner_alive && status.units_per_s)
         status.eta_s = static_cast<double>(status.left()) / *status.units_per_s;
     return status;
@@ -121,6 +139,7 @@ Verdict verify(std::filesystem::path const& file, Progress const& progress) {
     UnitSource const source(file);
     auto const& layout = source.map().layout;
     Verdict verdict;
+    verdict.tables = tables_hold(file, source.map());
     std::vector<std::byte> rows;
     std::vector<std::byte> done;
     constexpr std::uint64_t kTellEvery = 256;

@@ -23,7 +23,7 @@ struct Packed {
     std::uint32_t data_crc;
     std::uint16_t attempt;
     std::uint8_t state;
-    std::uint8_t zero;
+    std::uint8_t blame;
     double seconds;
     std::int64_t finished_ms;
     char machine[kMachineBytes];
@@ -36,12 +36,25 @@ std::uint32_t row_crc(std::span<std::byte const> row) {
     return crc32(row.subspan(sizeof(std::uint32_t) * 2));
 }
 
-/// Cuts at a UTF-8 character's border.
-void put(std::span<char> field, std::string_view text) {
+/// Cuts at a UTF-8 character's border; how much was put.
+std::size_t put(std::span<char> field, std::string_view text) {
     std::size_t length = std::min(field.size(), text.size());
     if (length < text.size())
         while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
     std::copy_n(text.begin(), length, field.begin());
+    return length;
+}
+
+struct PackedError {
+    std::uint32_t crc;
+    std::uint32_t length;
+    std::uint64_t unit;
+    char text[kErrorSlotBytes - 16];
+};
+static_assert(sizeof(PackedError) == kErrorSlotBytes);
+
+std::uint32_t error_crc(std::span<std::byte const> slot) {
+    return crc32(slot.subspan(sizeof(std::uint32_t)));
 }
 
 std::string take(std::span<char const> field) {
@@ -57,6 +70,8 @@ std::array<std::byte, kJournalRowBytes> encode(JournalRow const& row) {
     packed.data_crc = row.data_crc;
     packed.attempt = row.attempt;
     packed.state = static_cast<std::uint8_t>(row.state);
+    packed.blame = static_cast<std::uint8_t>(std::min<unsigned>(row.blame.charges, 15U) +
+                                             16U * static_cast<unsigned>(row.blame.suspicion));
     packed.seconds = row.seconds;
     packed.finished_ms = row.finished_ms;
     put(packed.machine, row.machine);
@@ -81,11 +96,31 @@ std::optional<JournalRow> decode(std::span<std::byte const> bytes, std::uint64_t
     row.state = static_cast<UnitState>(packed.state);
     row.attempt = packed.attempt;
     row.data_crc = packed.data_crc;
+    row.blame.charges = packed.blame % 16U;
+    row.blame.suspicion = static_cast<Blame::Suspicion>(std::min(packed.blame / 16, 2));
     row.seconds = packed.seconds;
     row.finished_ms = packed.finished_ms;
     row.machine = take(packed.machine);
     row.error = take(packed.error);
     return row;
+}
+
+std::array<std::byte, kErrorSlotBytes> encode_error(std::uint64_t unit, std::string_view text) {
+    PackedError packed{};
+    packed.unit = unit;
+    packed.length = static_cast<std::uint32_t>(put(packed.text, text));
+    packed.crc = error_crc(std::as_bytes(std::span(&packed, 1)));
+    return std::bit_cast<std::array<std::byte, kErrorSlotBytes>>(packed);
+}
+
+std::optional<std::string> decode_error(std::span<std::byte const> slot, std::uint64_t unit) {
+    if (slot.size() != kErrorSlotBytes) return std::nullopt;
+    PackedError packed{};
+    std::memcpy(&packed, slot.data(), sizeof packed);
+    if (packed.crc != error_crc(slot) || packed.unit != unit || packed.length == 0 ||
+        packed.length > sizeof packed.text)
+        return std::nullopt;
+    return std::string(packed.text, packed.length);
 }
 
 std::string machine_text(std::string_view host, std::string_view model) {

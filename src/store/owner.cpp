@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/chrono.h>
@@ -41,19 +42,29 @@ std::int64_t now_ms() {
     return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
-/// Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 when it can't be told.
-std::uint64_t start_of(std::int64_t pid) {
+/// What /proc/PID/stat tells of a process.
+struct ProcessStat {
+    char state = '?';         ///< field 3; '?' when it can't be told
+    std::uint64_t start = 0;  ///< field 22: clock ticks since boot; 0 when it can't be told
+};
+
+ProcessStat stat_of(std::int64_t pid) {
     std::ifstream stat(fmt::format("/proc/{}/stat", pid));
     std::string line;
-    if (!std::getline(stat, line)) return 0;
+    if (!std::getline(stat, line)) return {};
     auto const name_end = line.rfind(')');  // the name may hold anything, spaces and brackets too
-    if (name_end == std::string::npos) return 0;
+    if (name_end == std::string::npos) return {};
     std::istringstream fields(line.substr(name_end + 1));
+    ProcessStat found;
     std::string field;
+    constexpr int kStateField = 3;
     constexpr int kStartField = 22;
-    for (int i = 3; i <= kStartField; ++i)
-        if (!(fields >> field)) return 0;
-    return static_cast<std::uint64_t>(text::to_integer(field).value_or(0));
+    for (int i = kStateField; i <= kStartField; ++i) {
+        if (!(fields >> field)) return {};
+        if (i == kStateField) found.state = field.front();
+    }
+    found.start = static_cast<std::uint64_t>(text::to_integer(field).value_or(0));
+    return found;
 }
 
 std::string pid_namespace() {
@@ -68,7 +79,7 @@ OwnerInfo myself(std::string_view job) {
     info.pid = ::getpid();
     info.job = std::string(job.substr(0, 64));
     info.started_ms = info.heartbeat_ms = now_ms();
-    info.process_start = start_of(info.pid);
+    info.process_start = stat_of(info.pid).start;
     info.pid_namespace = pid_namespace();
     std::random_device draw;
     info.token = (std::uint64_t{draw()} << 32) | draw();
@@ -198,8 +209,10 @@ std::optional<bool> OwnerInfo::process_alive() const {
         pid_namespace != store::pid_namespace() || pid <= 0)
         return std::nullopt;
     if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) return false;
-    std::uint64_t const start = start_of(pid);
-    return start == 0 || start == process_start;
+    auto const process = stat_of(pid);
+    // A zombie is dead. It may stay one for long: in a container whose process 1 reaps nobody.
+    if (process.state == 'Z' || process.state == 'X') return false;
+    return process.start == 0 || process.start == process_start;
 }
 
 bool OwnerInfo::alive() const {
@@ -245,12 +258,27 @@ Owner Owner::claim(std::filesystem::path const& file, std::string_view job, doub
     }
 }
 
+/// Rows written to a file without a name are lost with this process.
+void Owner::require_name() const {
+    struct stat here {};
+    struct stat named {};
+    if (::fstat(descriptor_.get(), &here) != 0) return;
+    bool const gone = ::stat(file_.c_str(), &named) != 0;
+    if (gone ? errno != ENOENT : named.st_ino == here.st_ino && named.st_dev == here.st_dev) return;
+    throw Error(
+        Origin::system,
+        fmt::format("{} {} while this run was writing it: what was committed is in the file that had this "
+                    "name; put it back and run again to resume",
+                    file_.string(), gone ? "was deleted or renamed" : "was replaced by another file"));
+}
+
 void Owner::heartbeat() {
+    require_name();
     RecordLock const lock(descriptor_.get(), offset_);
     auto const now = read_record(descriptor_.get(), offset_, file_);
-    if (now && !same_claim(*now, info_))
-        throw Error(Origin::system,
-                    fmt::format("{} has been taken over by {}", file_.string(), in_words(*now)));
+    if (!now || !same_claim(*now, info_))  // none: who took over has ended since
+        throw Error(Origin::system, fmt::format("{} has been taken over by {}", file_.string(),
+                                                now ? in_words(*now) : "a run that has ended since"));
     info_.heartbeat_ms = now_ms();
     write_all(*io_, descriptor_.get(), encode(info_), offset_, file_);
 }

@@ -2,11 +2,13 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
@@ -14,6 +16,7 @@
 #include "mpira/store/result_file.hpp"
 
 #include "store/anndata_writer.hpp"
+#include "store/content_check.hpp"
 #include "store/draft.hpp"
 #include "store/hdf5.hpp"
 #include "store/result_map.hpp"
@@ -67,6 +70,15 @@ std::vector<std::string> columns_under(std::string_view prefix, std::vector<Arra
     return names;
 }
 
+bool is_part_of_sparse(ResultLayout const& layout, std::string const& path,
+                       std::initializer_list<char const*> parts) {
+    return std::any_of(layout.sparse.begin(), layout.sparse.end(), [&](SparseMatrix const& matrix) {
+        return matrix.path.starts_with("obsm/") &&
+               std::any_of(parts.begin(), parts.end(),
+                           [&](std::string const part) { return path == matrix.path + "/" + part; });
+    });
+}
+
 void check_arrays(ResultLayout const& layout, std::uint64_t variables) {
     ensure(layout.rows > 0 && layout.rows_per_unit > 0, "a result without rows");
     std::set<std::string> paths{kDone};
@@ -76,6 +88,9 @@ void check_arrays(ResultLayout const& layout, std::uint64_t variables) {
             ensure(array.row_shape == std::vector{variables}, array.path + " is not rows x var");
         } else if (array.path.starts_with("obs/")) {
             ensure(array.row_shape.empty(), array.path + " is not one value a row");
+        } else if (array.flat) {
+            ensure(is_part_of_sparse(layout, array.path, {"data", "indices"}),
+                   array.path + " is flat, but no part of a sparse matrix");
         } else {
             ensure(array.path.starts_with("uns/") ||
                        (array.path.starts_with("obsm/") && !array.row_shape.empty()),
@@ -86,9 +101,10 @@ void check_arrays(ResultLayout const& layout, std::uint64_t variables) {
     for (auto const& array : layout.fixed_arrays) {
         ensure(paths.insert(array.path).second, array.path + " exists twice in the layout");
         ensure(array.path.starts_with("uns/") || array.path.starts_with("varm/") ||
-                   array.path.starts_with("varp/") || array.path.starts_with("var/"),
+                   array.path.starts_with("varp/") || array.path.starts_with("var/") ||
+                   is_part_of_sparse(layout, array.path, {"indptr"}),
                array.path + " has no place in an AnnData file as a fixed array");
-        if (!array.path.starts_with("uns/")) {
+        if (array.path.starts_with("var")) {
             std::size_t const least = array.path.starts_with("var/") ? 1 : 2;
             ensure(array.shape.size() >= least && array.shape[0] == variables,
                    array.path + " does not have var as its first axis");
@@ -106,11 +122,10 @@ void make_row_arrays(hid_t file, ResultLayout const& layout, bool large) {
         if ((product(shape) * size_of(type) >= kLargeBytes) == large) h5::make_array(file, path, type, shape);
     };
     make(kJournal, Type::u8, {layout.units(), kJournalRowBytes});
+    make(kErrors, Type::u8, {std::min(layout.units(), kMostErrorSlots), kErrorSlotBytes});
     make(kDone, Type::boolean, {layout.rows});
     for (auto const& array : layout.row_arrays) {
-        std::vector<std::uint64_t> shape{layout.rows};
-        shape.insert(shape.end(), array.row_shape.begin(), array.row_shape.end());
-        make(array.path, array.type, shape);
+        make(array.path, array.type, array.shape(layout.rows));
     }
 }
 
@@ -127,6 +142,8 @@ void write_contents(hid_t file, ResultLayout const& layout, ResultTables const& 
     for (char const* const group : {"layers", "obsm", "obsp", "uns", "varm", "varp"})
         h5::make_group(file, group, "dict", "0.1.0");
     h5::write_json(file, "uns", tables.uns);
+    for (auto const& matrix : layout.sparse)
+        h5::make_sparse_group(file, matrix.path, layout.rows, matrix.columns);
 
     h5::write_scalar(file, kFormat, std::int64_t{kFormatVersion});
     h5::write_scalar(file, kVersion, std::string(MPIRA_VERSION));
@@ -134,8 +151,15 @@ void write_contents(hid_t file, ResultLayout const& layout, ResultTables const& 
     h5::write_scalar(file, kLayout, layout_to_json(layout).dump());
     h5::write_scalar(file, kFinished, false);
     h5::make_array(file, kOwner, Type::u8, {kOwnerBytes});
+    h5::make_array(file, kChecks, Type::i64, {2});
+    double const nan = std::numeric_limits<double>::quiet_NaN();
+    auto const plain = h5::contiguous();
+    auto const not_yet = h5::contiguous();  // numbers that finish() will write
+    h5::check(H5Pset_fill_value(not_yet.get(), H5T_NATIVE_DOUBLE, &nan), "H5Pset_fill_value");
+    h5::check(H5Pset_fill_time(not_yet.get(), H5D_FILL_TIME_ALLOC), "H5Pset_fill_time");
     for (auto const& array : layout.fixed_arrays) {
-        auto const dataset = h5::make_array(file, array.path, array.type, array.shape);
+        auto const dataset = h5::make_array(file, array.path, array.type, array.shape,
+                                            array.values.empty() && is_float(array.type) ? not_yet : plain);
         if (array.values.empty()) continue;
         h5::check(H5Dwrite(dataset.get(), h5::stored_type(array.type).get(), H5S_ALL, H5S_ALL, H5P_DEFAULT,
                            array.values.data()),
@@ -169,7 +193,8 @@ std::uint64_t ResultFile::planned_bytes(ResultLayout const& layout, ResultTables
     for (auto const& array : layout.row_arrays) bytes += layout.rows * array.bytes_per_row() + kAlignment;
     for (auto const& array : layout.fixed_arrays)
         bytes += product(array.shape) * size_of(array.type) + kAlignment;
-    bytes += layout.rows + layout.units() * kJournalRowBytes + kOwnerBytes;
+    bytes += layout.rows + layout.units() * kJournalRowBytes + kOwnerBytes + 3 * kAlignment;
+    bytes += std::min(layout.units(), kMostErrorSlots) * kErrorSlotBytes;
     for (auto const* frame : {&tables.obs, &tables.var}) {
         for (auto const& name : frame->index) bytes += name.size() + kPerString;
         for (auto const& column : frame->strings) {
@@ -200,7 +225,7 @@ void ResultFile::create(std::filesystem::path const& file, ResultLayout const& l
     for (auto const& array : layout.row_arrays) rows += layout.rows * array.bytes_per_row();
     require_space(folder, planned_bytes(layout, tables), rows, !options.reserve, io);
 
-    Draft draft(file, io);
+    Draft draft(file, io, options.stripes);
     {
         auto opened = create_hdf5(draft.path());
         write_contents(opened.get(), layout, tables, obs_columns, var_columns);
@@ -221,6 +246,7 @@ void ResultFile::create(std::filesystem::path const& file, ResultLayout const& l
             log::warning("{}: blocks could not be reserved ({}); a full disk would be met later",
                          file.string(), std::strerror(code));
     }
+    record_tables(io, draft.descriptor(), draft.path(), read_result_map(draft.path()));
     draft.place(options.overwrite, options.owner_wait_s);
 }
 

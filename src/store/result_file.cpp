@@ -5,17 +5,20 @@
 #include <optional>
 #include <queue>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
-#include "mpira/base/mapped_file.hpp"
 
+#include "store/content_check.hpp"
 #include "store/journal_reader.hpp"
+#include "store/mapped_rows.hpp"
 #include "store/result_map.hpp"
 #include "store/row_writer.hpp"
+#include "store/same_campaign.hpp"
 
 namespace mpira::store {
 namespace {
@@ -34,91 +37,6 @@ std::uint32_t data_crc(UnitRows const& rows, std::size_t arrays) {
     return crc;
 }
 
-[[noreturn]] void refuse_difference(std::filesystem::path const& file, std::string_view key,
-                                    nlohmann::json const& was, nlohmann::json const& now) {
-    auto const words = [](nlohmann::json const& value) {
-        return value.is_discarded() ? std::string("(not given)") : value.dump();
-    };
-    fail_usage(fmt::format("output {} was made with {} = {}, now {}; use --fresh or another --output",
-                           file.string(), key, words(was), words(now)));
-}
-
-/// Key by key, so that the message names the one that differs.
-void require_same(std::filesystem::path const& file, std::string const& key, nlohmann::json const& was,
-                  nlohmann::json const& now) {
-    if (was == now) return;
-    if (!was.is_object() || !now.is_object()) refuse_difference(file, key, was, now);
-    nlohmann::json const absent(nlohmann::json::value_t::discarded);
-    auto const below = [&](std::string const& name) { return key.empty() ? name : key + "." + name; };
-    for (auto const& [name, value] : was.items()) {
-        if (now.contains(name))
-            require_same(file, below(name), value, now.at(name));
-        else
-            refuse_difference(file, below(name), value, absent);
-    }
-    for (auto const& [name, value] : now.items())
-        if (!was.contains(name)) refuse_difference(file, below(name), absent, value);
-}
-
-void require_same_campaign(std::filesystem::path const& file, ResultMap const& map,
-                           ResultLayout const& layout) {
-    require(!map.sealed,
-            fmt::format("output {} is a sealed copy and takes no more rows; give the unsealed file "
-                        "or another --output",
-                        file.string()));
-    auto was = layout_to_json(map.layout);
-    auto now = layout_to_json(layout);
-    require(was["job"] == now["job"],
-            fmt::format("output {} is a result of job '{}', not of '{}'; use --fresh or another --output",
-                        file.string(), map.layout.job, layout.job));
-    require_same(file, "", map.layout.identity,
-                 layout.identity);  // before the cut: settings are what users know
-    was.erase("fixed_arrays");
-    now.erase("fixed_arrays");
-    require_same(file, "", was, now);
-    bool same = map.layout.fixed_arrays.size() == layout.fixed_arrays.size();
-    for (std::size_t i = 0; same && i < layout.fixed_arrays.size(); ++i) {
-        auto const& before = map.layout.fixed_arrays[i];
-        auto const& after = layout.fixed_arrays[i];
-        // Values are given at creation only; a resume may leave them out.
-        same = before.path == after.path && before.type == after.type && before.shape == after.shape;
-    }
-    require(same, fmt::format("output {} was made with other fixed arrays; use --fresh or another --output",
-                              file.string()));
-}
-
-/// Finished rows straight from the file, fixed arrays in memory until they are written.
-class MappedRows final : public FinishedRows {
-public:
-    MappedRows(std::filesystem::path const& file, ResultMap const& map) : map_(&map), mapping_(file) {
-        for (std::size_t i = 0; i < map.layout.fixed_arrays.size(); ++i) {
-            auto const& array = map.layout.fixed_arrays[i];
-            std::uint64_t bytes = size_of(array.type);
-            for (auto const extent : array.shape) bytes *= extent;
-            fixed_.emplace_back(map.fixed_is_filled[i] ? 0 : bytes);
-        }
-    }
-    std::span<std::byte const> rows(std::string_view path) const override {
-        for (std::size_t i = 0; i < map_->layout.row_arrays.size(); ++i) {
-            auto const& array = map_->layout.row_arrays[i];
-            if (array.path != path) continue;
-            return mapping_.bytes().subspan(map_->row_offsets[i], map_->layout.rows * array.bytes_per_row());
-        }
-        throw Error(Origin::internal, fmt::format("the layout has no row array {}", path));
-    }
-    std::span<std::byte> fixed(std::string_view path) override {
-        for (std::size_t i = 0; i < fixed_.size(); ++i)
-            if (map_->layout.fixed_arrays[i].path == path && !map_->fixed_is_filled[i]) return fixed_[i];
-        throw Error(Origin::internal, fmt::format("the layout has no empty fixed array {}", path));
-    }
-    [[nodiscard]] std::vector<std::vector<std::byte>> const& fixed_bytes() const { return fixed_; }
-
-private:
-    ResultMap const* map_;
-    MappedFile mapping_;
-    std::vector<std::vector<std::byte>> fixed_;
-};
-
 }  // namespace
 
 struct ResultFile::State {
@@ -128,7 +46,12 @@ struct ResultFile::State {
     Descriptor reading;
     std::unique_ptr<RowWriter> writer;
     std::vector<UnitState> states;
+    std::map<std::uint64_t, Blame> blamed;  ///< of units that are not done
 
+    [[nodiscard]] Blame blame_of(std::uint64_t unit) const {
+        auto const found = blamed.find(unit);
+        return found == blamed.end() ? Blame{} : found->second;
+    }
     [[nodiscard]] std::size_t array_count() const { return map.layout.row_arrays.size(); }
     [[nodiscard]] std::uint64_t row_bytes(std::size_t array) const {
         return map.layout.row_arrays[array].bytes_per_row();
@@ -136,9 +59,12 @@ struct ResultFile::State {
 
     void read_states() {
         states.assign(map.layout.units(), UnitState::open);
+        blamed.clear();
         for_each_journal_row(reading.get(), map.journal_offset, map.layout.units(), file,
                              [&](std::uint64_t unit, std::optional<JournalRow> const& row) {
                                  states[unit] = row ? row->state : UnitState::open;
+                                 if (row && row->state != UnitState::done && row->blame != Blame{})
+                                     blamed[unit] = row->blame;
                              });
     }
 
@@ -171,6 +97,19 @@ struct ResultFile::State {
             writer->write(journal_array(map), rows[i].unit, end - i, merged);
             i = end;
         }
+    }
+
+    /// A journal row with a text, synced.
+    void record(std::uint64_t unit, UnitState what, UnitReport const& report, std::string_view message) {
+        JournalRow const row{unit,           what,     report.attempt, 0,
+                             report.seconds, now_ms(), report.machine, std::string(message),
+                             blame_of(unit)};
+        write_durably("a journal row", [&] {
+            if (map.error_slots > 0)
+                writer->write(errors_array(map), unit % map.error_slots, 1, encode_error(unit, message));
+            write_journal(std::span(&row, 1));
+        });
+        states[unit] = what;
     }
 
     /// obs/done of whole units.
@@ -233,6 +172,10 @@ ResultFile::ResultFile(ResultFile&& other) noexcept = default;
 ResultFile& ResultFile::operator=(ResultFile&& other) noexcept = default;
 ResultFile::~ResultFile() = default;
 
+void ResultFile::require_same(std::filesystem::path const& file, ResultLayout const& layout) {
+    require_same_campaign(file, read_result_map(file), layout);
+}
+
 ResultFile ResultFile::open(std::filesystem::path const& file, ResultLayout const& layout,
                             OpenOptions const& options) {
     auto state = std::make_unique<State>();
@@ -270,14 +213,26 @@ bool ResultFile::finished() const {
 
 void ResultFile::mark_running(std::uint64_t unit, UnitReport const& report) {
     ensure(unit < state_->map.layout.units(), "no such unit");
+    if (journal(unit).state == UnitState::done) return;  // by a run that has taken over from this one
     JournalRow row;
     row.unit = unit;
     row.state = UnitState::running;
     row.attempt = report.attempt;
     row.finished_ms = now_ms();
     row.machine = report.machine;
+    row.blame = state_->blame_of(unit);
     state_->write_journal(std::span(&row, 1));
     state_->states[unit] = UnitState::running;
+}
+
+std::map<std::uint64_t, Blame> const& ResultFile::blamed() const {
+    return state_->blamed;
+}
+
+void ResultFile::set_blame(std::uint64_t unit, Blame blame, std::string_view why) {
+    ensure(unit < state_->map.layout.units(), "no such unit");
+    state_->blamed[unit] = blame;
+    state_->record(unit, UnitState::open, {}, why);
 }
 
 void ResultFile::commit(std::span<FinishedUnit const> units) {
@@ -323,15 +278,16 @@ void ResultFile::commit(std::span<FinishedUnit const> units) {
         for_each_run([&](auto const run) { state.write_done(run.front()->rows->unit(), run.size(), true); });
         state.write_journal(rows);
     });
-    for (auto const& row : rows) state.states[row.unit] = UnitState::done;
+    for (auto const& row : rows) {
+        state.states[row.unit] = UnitState::done;
+        state.blamed.erase(row.unit);
+    }
 }
 
 void ResultFile::record_failure(std::uint64_t unit, UnitReport const& report, std::string_view message) {
     ensure(unit < state_->map.layout.units(), "no such unit");
-    JournalRow const row{unit,           UnitState::failed, report.attempt, 0,
-                         report.seconds, now_ms(),          report.machine, std::string(message)};
-    state_->write_durably("a journal row", [&] { state_->write_journal(std::span(&row, 1)); });
-    state_->states[unit] = UnitState::failed;
+    if (journal(unit).state == UnitState::done) return;
+    state_->record(unit, UnitState::failed, report, message);
 }
 
 std::vector<std::uint64_t> ResultFile::check_rows(CheckRows how, std::uint64_t part, std::uint64_t parts) {
@@ -406,6 +362,10 @@ void ResultFile::finish(std::function<void(FinishedRows&)> const& fill) {
         for (std::size_t i = 0; i < rows.fixed_bytes().size(); ++i)
             write_all(*state.io, descriptor.get(), rows.fixed_bytes()[i], state.map.fixed_offsets[i],
                       state.file);
+        record_finished_arrays(*state.io, descriptor.get(), state.file, state.map, rows.fixed_bytes());
+        // Texts of errors that a later try has made good: equal campaigns leave equal bytes.
+        std::vector<std::byte> const none(state.map.error_slots * kErrorSlotBytes);
+        write_all(*state.io, descriptor.get(), none, state.map.errors_offset, state.file);
     });
     durably([&] {
         std::array<std::byte, 1> const mark{std::byte{1}};

@@ -17,11 +17,12 @@
 namespace mpira::store {
 namespace {
 
-constexpr std::array<std::pair<Type, std::string_view>, 7> kTypeNames{{{Type::boolean, "boolean"},
+constexpr std::array<std::pair<Type, std::string_view>, 8> kTypeNames{{{Type::boolean, "boolean"},
                                                                        {Type::u8, "u8"},
                                                                        {Type::i32, "i32"},
                                                                        {Type::i64, "i64"},
                                                                        {Type::f16, "f16"},
+                                                                       {Type::bf16, "bf16"},
                                                                        {Type::f32, "f32"},
                                                                        {Type::f64, "f64"}}};
 
@@ -44,9 +45,12 @@ ResultLayout layout_from_json(nlohmann::json const& json, std::vector<bool>& fix
     layout.rows_per_unit = json.at("rows_per_unit").get<std::uint64_t>();
     if (layout.rows == 0 || layout.rows_per_unit == 0) throw std::out_of_range("no rows");
     for (auto const& array : json.at("row_arrays"))
-        layout.row_arrays.push_back({array.at("path").get<std::string>(),
-                                     type_named(array.at("type").get<std::string>()),
-                                     array.at("row_shape").get<std::vector<std::uint64_t>>()});
+        layout.row_arrays.push_back(
+            {array.at("path").get<std::string>(), type_named(array.at("type").get<std::string>()),
+             array.at("row_shape").get<std::vector<std::uint64_t>>(), array.value("flat", false)});
+    for (auto const& matrix : json.value("sparse", nlohmann::json::array()))
+        layout.sparse.push_back(
+            {matrix.at("path").get<std::string>(), matrix.at("columns").get<std::uint64_t>()});
     for (auto const& array : json.at("fixed_arrays")) {
         layout.fixed_arrays.push_back({array.at("path").get<std::string>(),
                                        type_named(array.at("type").get<std::string>()),
@@ -76,9 +80,13 @@ std::uint64_t locate(AnnDataReader const& reader, std::string const& path, Type 
 nlohmann::json layout_to_json(ResultLayout const& layout) {
     nlohmann::json json{{"job", layout.job}, {"rows", layout.rows}, {"rows_per_unit", layout.rows_per_unit}};
     json["row_arrays"] = nlohmann::json::array();
-    for (auto const& array : layout.row_arrays)
+    for (auto const& array : layout.row_arrays) {
         json["row_arrays"].push_back(
             {{"path", array.path}, {"type", name_of(array.type)}, {"row_shape", array.row_shape}});
+        if (array.flat) json["row_arrays"].back()["flat"] = true;
+    }
+    for (auto const& matrix : layout.sparse)
+        json["sparse"].push_back({{"path", matrix.path}, {"columns", matrix.columns}});
     json["fixed_arrays"] = nlohmann::json::array();
     for (auto const& array : layout.fixed_arrays)
         json["fixed_arrays"].push_back({{"path", array.path},
@@ -110,14 +118,18 @@ ResultMap read_result_map(AnnDataReader const& reader) {
 
     auto const& layout = map.layout;
     for (auto const& array : layout.row_arrays) {
-        std::vector<std::uint64_t> shape{layout.rows};
-        shape.insert(shape.end(), array.row_shape.begin(), array.row_shape.end());
-        map.row_offsets.push_back(locate(reader, array.path, array.type, shape, map.sealed));
+        map.row_offsets.push_back(
+            locate(reader, array.path, array.type, array.shape(layout.rows), map.sealed));
     }
     for (auto const& array : layout.fixed_arrays)
         map.fixed_offsets.push_back(locate(reader, array.path, array.type, array.shape, map.sealed));
     map.done_offset = locate(reader, kDone, Type::boolean, {layout.rows}, map.sealed);
     map.journal_offset = locate(reader, kJournal, Type::u8, {layout.units(), kJournalRowBytes}, map.sealed);
+    if (reader.contains(kErrors)) {
+        map.error_slots = std::min(layout.units(), kMostErrorSlots);
+        map.errors_offset = locate(reader, kErrors, Type::u8, {map.error_slots, kErrorSlotBytes}, map.sealed);
+    }
+    if (reader.contains(kChecks)) map.checks_offset = locate(reader, kChecks, Type::i64, {2}, false);
     if (map.sealed) return map;
     map.owner_offset = locate(reader, kOwner, Type::u8, {kOwnerBytes}, false);
     map.finished_offset = locate(reader, kFinished, Type::boolean, {}, false);

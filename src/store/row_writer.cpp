@@ -24,6 +24,7 @@ public:
             places_.push_back({map.row_offsets[i], map.layout.row_arrays[i].bytes_per_row()});
         places_.push_back({map.done_offset, 1});
         places_.push_back({map.journal_offset, kJournalRowBytes});
+        if (map.error_slots > 0) places_.push_back({map.errors_offset, kErrorSlotBytes});
     }
 
     void write(std::size_t array, std::uint64_t first, std::uint64_t count,
@@ -63,9 +64,11 @@ public:
             h5::check(H5Fopen(file.c_str(), H5F_ACC_RDWR, access.get()), "opening " + file.string()));
         transfer_ = h5::Properties(h5::check(H5Pcreate(H5P_DATASET_XFER), "H5Pcreate"));
         h5::check(H5Pset_dxpl_mpio(transfer_.get(), H5FD_MPIO_INDEPENDENT), "H5Pset_dxpl_mpio");
-        for (auto const& array : map.layout.row_arrays) add(array.path);
+        for (auto const& array : map.layout.row_arrays)
+            add(array.path, array.flat ? array.bytes_per_row() / size_of(array.type) : 1);
         add(kDone);
         add(kJournal);
+        if (map.error_slots > 0) add(kErrors);
     }
 
     void write(std::size_t array, std::uint64_t first, std::uint64_t count,
@@ -73,8 +76,8 @@ public:
         Target const& target = targets_.at(array);
         std::vector<hsize_t> start(target.shape.size(), 0);
         std::vector<hsize_t> extent(target.shape.begin(), target.shape.end());
-        start[0] = first;
-        extent[0] = count;
+        start[0] = first * target.entries_per_row;
+        extent[0] = count * target.entries_per_row;
         std::uint64_t size = H5Tget_size(target.type.get());
         for (hsize_t const n : extent) size *= n;
         ensure(bytes.size() == size, "rows of another size than the dataset's");
@@ -99,9 +102,11 @@ private:
         h5::Dataset dataset;
         h5::Datatype type;  ///< the file's own: no conversion
         std::vector<std::uint64_t> shape;
+        std::uint64_t entries_per_row = 1;  ///< of a flat array
     };
-    void add(std::string const& path) {
+    void add(std::string const& path, std::uint64_t entries_per_row = 1) {
         Target target;
+        target.entries_per_row = entries_per_row;
         target.dataset = h5::Dataset(h5::check(H5Dopen2(file_.get(), path.c_str(), H5P_DEFAULT), path));
         target.type = h5::Datatype(h5::check(H5Dget_type(target.dataset.get()), "H5Dget_type"));
         target.shape = h5::shape_of(target.dataset.get());

@@ -22,21 +22,14 @@ public:
     RowWriter& operator=(RowWriter const&) = delete;
     virtual ~RowWriter() = default;
 
-    /// Rows [first, first + count) of a dataset: a row array by its number, then kDoneArray(),
-    /// kJournalArray().
+    /// Rows [first, first + count) of a dataset: a row array by its number, then done_array(),
+    /// journal_array(), errors_array() (if the file has one).
     virtual void write(std::size_t array, std::uint64_t first, std::uint64_t count,
                        std::span<std::byte const> bytes) = 0;
     /// What was written reaches the disk: nothing, or why not. After a failure nobody knows what was written
     /// since the last success (the kernel may have dropped it), so it must be written again, not just synced.
     [[nodiscard]] virtual std::optional<std::string> sync() = 0;
 };
-
-inline std::size_t done_array(ResultMap const& map) {
-    return map.layout.row_arrays.size();
-}
-inline std::size_t journal_array(ResultMap const& map) {
-    return map.layout.row_arrays.size() + 1;
-}
 
 std::unique_ptr<RowWriter> make_direct_writer(std::filesystem::path const& file, ResultMap const& map,
                                               FileIo& io);

@@ -12,6 +12,7 @@
 #include "mpira/store/inspect.hpp"
 
 #include "store/anndata_writer.hpp"
+#include "store/content_check.hpp"
 #include "store/draft.hpp"
 #include "store/unit_source.hpp"
 
@@ -104,6 +105,14 @@ void copy_rest(UnitSource const& source, hid_t out, std::string const& group,
         }
         // A group that holds row arrays: made anew, since H5Ocopy would bring them too.
         std::string const kind = reader.encoding(path);
+        auto const& sparse = source.map().layout.sparse;
+        auto const matrix =
+            std::find_if(sparse.begin(), sparse.end(), [&](auto const& one) { return one.path == path; });
+        if (matrix != sparse.end()) {
+            h5::make_sparse_group(out, path, source.map().layout.rows, matrix->columns);
+            copy_rest(source, out, path, left_out);
+            continue;
+        }
         auto const made = h5::make_group(out, path, kind.c_str(), kind == "dataframe" ? "0.2.0" : "0.1.0");
         if (kind == "dataframe") {
             h5::Object const from(h5::check(H5Oopen(source.raw(), path.c_str(), H5P_DEFAULT), path));
@@ -119,10 +128,9 @@ void copy_rows(UnitSource const& source, hid_t out, int level, Progress const& p
     auto const& layout = source.map().layout;
     std::vector<ChunkedOutput> outputs;
     for (auto const& array : layout.row_arrays) {
-        std::vector<std::uint64_t> shape{layout.rows};
-        shape.insert(shape.end(), array.row_shape.begin(), array.row_shape.end());
-        outputs.emplace_back(out, array.path, array.type, std::move(shape),
-                             rows_per_chunk(layout, array.bytes_per_row()), level);
+        auto const values = array.flat ? array.bytes_per_row() / size_of(array.type) : 1;
+        outputs.emplace_back(out, array.path, array.type, array.shape(layout.rows),
+                             rows_per_chunk(layout, array.bytes_per_row()) * values, level);
     }
     ChunkedOutput done(out, kDone, Type::boolean, {layout.rows}, rows_per_chunk(layout, 1), level);
     constexpr std::uint64_t kJournalChunk = 2048;
@@ -186,22 +194,30 @@ void seal(std::filesystem::path const& file, std::filesystem::path const& out, S
                         torn > 0 ? fmt::format("; {} of them by a damaged journal row", torn) : std::string(),
                         source.map().finished ? " with --set resume.check=all to repair it" : " to its end"));
     }
+    require(
+        tables_hold(file, source.map()).value_or(true),
+        fmt::format("{}: names, settings or fixed arrays differ from their checksum; take a sound copy of "
+                    "the file, or start over with --fresh",
+                    file.string()));
     require_new(out, options.overwrite);
-    Draft draft(out, system_io());
+    FileIo& io = options.io != nullptr ? *options.io : system_io();
+    Draft draft(out, io);
     {
         auto target = create_hdf5(draft.path());
         {
             h5::Group const root(h5::check(H5Gopen2(target.get(), "/", H5P_DEFAULT), "H5Gopen2"));
             h5::write_encoding(root.get(), "anndata", "0.1.0");
         }
-        std::vector<std::string> left_out{kDone, kJournal, kOwner, kFinished};
+        std::vector<std::string> left_out{kDone, kJournal, kOwner, kFinished, kChecks};
         for (auto const& array : source.map().layout.row_arrays) left_out.push_back(array.path);
         copy_rest(source, target.get(), "", left_out);
         h5::write_scalar(target.get(), kFinished, complete);
         h5::write_scalar(target.get(), kSealed, true);
+        h5::make_array(target.get(), kChecks, Type::i64, {2});
         copy_rows(source, target.get(), options.level, progress);
         h5::check(target.close(), "closing " + draft.path().string());
     }
+    record_tables(io, draft.descriptor(), draft.path(), read_result_map(draft.path()));
     // Read back: what the disk holds is what the journal says.
     auto const verdict = verify(draft.path(), progress);
     if (!verdict.good())

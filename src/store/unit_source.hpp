@@ -25,7 +25,12 @@ public:
 
     /// A unit's rows of a row array by its number.
     void read_rows(std::size_t array, std::uint64_t unit, std::vector<std::byte>& rows) const;
+    /// Rows [first, first + count) of it.
+    void read_rows(std::size_t array, std::uint64_t first, std::uint64_t count,
+                   std::vector<std::byte>& rows) const;
     void read_done(std::uint64_t unit, std::vector<std::byte>& done) const;
+    /// The whole text of a failed unit's error, if it is there.
+    [[nodiscard]] std::optional<std::string> error_text(std::uint64_t unit) const;
     /// Every unit with its journal row, nothing for a torn one.
     void for_each_row(
         std::function<void(std::uint64_t, std::optional<JournalRow> const&)> const& visit) const;
@@ -36,16 +41,17 @@ private:
         h5::Dataset dataset;
         h5::Datatype type;  ///< the file's own: bytes come as they are
         std::uint64_t row_bytes;
+        std::uint64_t entries_per_row = 1;  ///< of a flat array
         std::vector<std::uint64_t> shape;
     };
-    void add(std::string const& path);
+    void add(std::string const& path, std::uint64_t entries_per_row = 1);
     void read(Source const& source, std::uint64_t first, std::uint64_t count,
               std::vector<std::byte>& bytes) const;
 
     std::filesystem::path file_;
     ResultMap map_;
     h5::File opened_;
-    std::vector<Source> sources_;  ///< row arrays, done, journal
+    std::vector<Source> sources_;  ///< row arrays, done, journal, errors (if the file has them)
 };
 
 }  // namespace mpira::store

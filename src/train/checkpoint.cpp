@@ -1,19 +1,23 @@
 #include "mpira/train/checkpoint.hpp"
 
+#include <cerrno>
 #include <cstring>
-#include <map>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/model/safetensors.hpp"
+
+#include "train/checkpoint_head.hpp"
 
 namespace mpira::train {
 
 namespace {
-
-constexpr char const* kKey = "mpira.checkpoint";
-constexpr int kFormat = 1;
 
 std::vector<std::int64_t> shape_of(at::Tensor const& tensor) {
     return tensor.sizes().vec();
@@ -39,10 +43,43 @@ void require_same_identity(std::filesystem::path const& file, nlohmann::json con
     }
 }
 
+// A checkpoint that was opened and found whole: no torn write, no bit has flipped since.
+struct Whole {
+    model::SafetensorsFile stored;
+    nlohmann::json head;
+};
+
+Whole open_whole(std::filesystem::path const& file) {
+    model::SafetensorsFile stored(file);
+    auto head = checkpoint_head(stored);
+    require(
+        head.at("content") == model::content_hash(stored.tensors()),
+        fmt::format("{}: the content of this checkpoint is damaged; start over with --fresh", file.string()));
+    return {std::move(stored), std::move(head)};
+}
+
+std::filesystem::path aside_of(std::filesystem::path const& file) {
+    auto aside = file;
+    aside += ".new";
+    return aside;
+}
+
+// Puts `from` in the place of `to`; afterwards it is on the disk.
+void rename_durably(std::filesystem::path const& from, std::filesystem::path const& to) {
+    std::filesystem::rename(from, to);
+    auto const folder = to.has_parent_path() ? to.parent_path() : std::filesystem::path(".");
+    int const directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool const synced = directory >= 0 && ::fsync(directory) == 0;
+    int const error = errno;
+    if (directory >= 0) ::close(directory);
+    errno = error;
+    if (!synced) fail_errno("syncing", folder.string());
+}
+
 }  // namespace
 
 void write_checkpoint(std::filesystem::path const& file, NamedTensors const& tensors,
-                      nlohmann::json const& identity, nlohmann::json const& progress) {
+                      nlohmann::json const& identity, nlohmann::json const& progress, bool present_is_whole) {
     std::vector<at::Tensor> keep;  // owns what the views point to
     std::vector<model::TensorView> views;
     keep.reserve(tensors.size());
@@ -55,31 +92,47 @@ void write_checkpoint(std::filesystem::path const& file, NamedTensors const& ten
                          shape_of(host),
                          {static_cast<std::byte const*>(host.const_data_ptr()), host.nbytes()}});
     }
-    nlohmann::json const head{{"format", kFormat}, {"identity", identity}, {"progress", progress}};
-    model::write_safetensors(file, views, {{kKey, head.dump()}});
+    nlohmann::json const head{{"format", kHeadFormat},
+                              {"identity", identity},
+                              {"progress", progress},
+                              {"content", model::content_hash(views)}};
+    auto const aside = aside_of(file);
+    model::write_safetensors(aside, views, {{kHeadKey, head.dump()}});
+    if (present_is_whole && std::filesystem::exists(file)) rename_durably(file, previous_of(file));
+    rename_durably(aside, file);
 }
 
-std::optional<nlohmann::json> read_checkpoint(std::filesystem::path const& file, NamedTensors const& tensors,
-                                              nlohmann::json const& identity) {
-    if (!std::filesystem::exists(file)) return std::nullopt;
-    model::SafetensorsFile const stored(file);
-    auto const head_text = stored.metadata().find(kKey);
-    require(head_text != stored.metadata().end(),
-            fmt::format("{}: this is no checkpoint of mpira train; name another --output", file.string()));
-    auto const head = nlohmann::json::parse(head_text->second, nullptr, /*allow_exceptions=*/false);
-    require(head.is_object() && head.value("format", 0) == kFormat && head.contains("identity") &&
-                head.contains("progress"),
-            fmt::format("{}: the head of this checkpoint can't be read (another version of mpira?); start "
-                        "over with --fresh",
-                        file.string()));
-    require_same_identity(file, head.at("identity"), identity);
+std::optional<FoundCheckpoint> read_checkpoint(std::filesystem::path const& file, NamedTensors const& tensors,
+                                               nlohmann::json const& identity) {
+    auto from = file;
+    std::optional<Whole> whole;
+    std::string broken;
+    std::string warning;
+    if (std::filesystem::exists(file)) {
+        try {
+            whole.emplace(open_whole(file));
+        } catch (Error const& error) {
+            if (error.origin() != Origin::usage || !std::filesystem::exists(previous_of(file))) throw;
+            broken = error.what();
+        }
+    }
+    if (!whole) {
+        from = previous_of(file);
+        if (!std::filesystem::exists(from)) return std::nullopt;
+        whole.emplace(open_whole(from));
+        warning =
+            fmt::format("{}; going on from {}",
+                        broken.empty() ? fmt::format("{} is missing", file.string()) : broken, from.string());
+    }
+    auto const& [stored, head] = *whole;
+    require_same_identity(from, head.at("identity"), identity);
     require(stored.tensors().size() == tensors.size(),
-            fmt::format("{}: {} tensors, expected {}; start over with --fresh", file.string(),
+            fmt::format("{}: {} tensors, expected {}; start over with --fresh", from.string(),
                         stored.tensors().size(), tensors.size()));
     for (auto const& [name, tensor] : tensors) {
         auto const& view = stored.tensor(name);
         require(view.type == model::ScalarType::f32 && view.shape == shape_of(tensor),
-                fmt::format("{}: tensor {} has another type or shape; start over with --fresh", file.string(),
+                fmt::format("{}: tensor {} has another type or shape; start over with --fresh", from.string(),
                             name));
     }
     for (auto const& [name, tensor] : tensors) {
@@ -88,7 +141,13 @@ std::optional<nlohmann::json> read_checkpoint(std::filesystem::path const& file,
         std::memcpy(host.mutable_data_ptr(), bytes.data(), bytes.size());
         tensor.detach().copy_(host);
     }
-    return head.at("progress");
+    return FoundCheckpoint{head.at("progress"), head.at("content"), std::move(warning)};
+}
+
+void remove_checkpoint(std::filesystem::path const& file) {
+    for (auto const& one : {file, previous_of(file), aside_of(file)}) std::filesystem::remove(one);
+    remove_leftover_drafts(aside_of(file),
+                           [](auto const& draft) { return std::filesystem::remove(draft) ? 0 : -1; });
 }
 
 }  // namespace mpira::train

@@ -24,6 +24,12 @@ SettingSpec text(std::string key, SettingValue fallback, std::string summary,
             .affects = affects,
             .choices = std::move(choices)};
 }
+SettingSpec flag(std::string key, bool fallback, std::string summary) {
+    return {.key = std::move(key),
+            .kind = SettingKind::flag,
+            .fallback = fallback,
+            .summary = std::move(summary)};
+}
 SettingSpec texts(std::string key, std::string summary) {
     return {.key = std::move(key),
             .kind = SettingKind::texts,
@@ -71,6 +77,17 @@ HeldOutInterval next_block(Settings const& settings, genome::RegionColumns const
                                                    genome::to_text(block)));
 }
 
+std::string next_cell_type(Settings const& settings, std::span<std::string const> all,
+                           std::vector<std::string> const& held_out) {
+    auto const last = std::find(all.begin(), all.end(), held_out.back()) - all.begin();
+    for (std::ptrdiff_t i = 1; i < std::ssize(all); ++i) {
+        auto const& candidate = all[static_cast<std::size_t>((last + i) % std::ssize(all))];
+        if (std::find(held_out.begin(), held_out.end(), candidate) == held_out.end()) return candidate;
+    }
+    settings.refuse("validation.mode",
+                    "no cell type is left to validate on; set it to \"none\", or give validation.regions");
+}
+
 HeldOutInterval next_chromosome(Settings const& settings, genome::RegionColumns const& regions,
                                 std::vector<std::string> const& held_out) {
     auto const& names = regions.chrom_names;
@@ -92,28 +109,68 @@ std::vector<SettingSpec> train_schema() {
     return {
         text("atlas", {}, "Regions, features and targets: an .h5ad that `mpira features` wrote."),
         text("target.kind", "accessibility",
-             "What is learned: the accessibility of a cell type from motifs alone, or expression.",
-             {"accessibility", "expression"}),
-        text("target.cell_type", "",
-             "Cell type of the atlas: its accessibility is the target (accessibility) or the last input "
-             "column "
-             "(expression)."),
+             "The stage: accessibility (of a cell type, from motifs alone), expression, or masked "
+             "(pretraining: "
+             "masked regions are rebuilt from the others).",
+             {"accessibility", "expression", "masked"}),
+        texts("target.cell_type",
+              "Cell types of the atlas, all in one training table; \"*\": every one. Their accessibility is "
+              "the "
+              "target (accessibility), or the last input column and the choice of rows."),
         texts("target.expression",
-              "Expression columns of the atlas to predict, '+' strand first (expression only)."),
+              "Expression columns of the atlas to predict, '+' strand first (expression only). With several "
+              "cell "
+              "types each name holds {cell_type}, which stands for theirs."),
+        number("target.least_accessibility", 0, 0, kInfinity,
+               "Expression counts as 0 where a region is less accessible than this (published: 0.05)."),
+        integer("target.permute_labels", -1, -1, 9e15,
+                "A seed: labels are permuted among the scored entries. Nothing can be learned then, so a "
+                "held-out "
+                "correlation is a leak. -1: no."),
+        number("mask.ratio", 0.5, 0.001, 1, "Share of a window's regions that is masked (masked only)."),
+        text("mask.draw", "exact",
+             "exact: floor(ratio x regions) of every window; bernoulli: each region by itself.",
+             {"exact", "bernoulli"}),
+        text("init.weights", "",
+             "Weights to start from; the widths are theirs, and the head is drawn anew where it is for "
+             "something "
+             "else. Empty: fresh weights."),
+        integer("lora.rank", 0, 0, 4096,
+                "0: all weights are trained. Otherwise those of init.weights are frozen and adaptors of this "
+                "rank "
+                "trained (published: 8; 4 gives an adaptor of 2.4 MB)."),
+        number("lora.alpha", 1, 1e-9, 1e9, "W + (alpha / rank) B A."),
+        text(
+            "lora.scope", "encoder",
+            "Layers with adaptors: encoder (region embedding and encoder, the head is trained in full), all, "
+            "or "
+            "kinds with commas between them (embed, qkv, proj, fc1, fc2, head)."),
         text("input.accessibility", "constant",
-             "Last input column of an expression model: 1 everywhere, 1 with open regions as the only rows, "
-             "or "
-             "the measured value (clipped at 1). An accessibility model always sees 1.",
+             "Last input column of an expression or masked model: 1 everywhere, 1 with open regions as the "
+             "only "
+             "rows, or the measured value (clipped at 1). An accessibility model always sees 1.",
              {"constant", "binarised", "quantitative"}),
         text("input.rows", "all",
              "Regions that windows are made of: all, or those accessible in the cell type. binarised needs "
              "accessible.",
              {"all", "accessible"}),
-        text("input.scale_set", "all_regions", "Scale set of the atlas: feature = min(1, raw / scale)."),
+        number("input.least_accessibility", 0, 0, kInfinity,
+               "With input.rows = \"accessible\": regions below this are left out (published bulk data: log "
+               "aCPM 0.03, on the atlas's scale)."),
+        text("input.scale_set", "all_regions",
+             "Scale set of the atlas: feature = min(1, raw / scale). cell_type: each cell type's own."),
+        texts("input.left_out_motifs", "Motif columns that are 0 for this model, in training and after it."),
         texts("holdout.regions",
               "Test intervals, 0-based half-open: [\"chr2R:1000000-2000000\"]. A region is held out when its "
               "centre lies in one; regions that overlap one without that are used for nothing."),
         texts("holdout.chromosomes", "Test chromosomes: [\"chr10\", \"chr11\"]."),
+        texts(
+            "holdout.cell_types",
+            "Test cell types, of those in target.cell_type. With intervals too, the test set is the held-out "
+            "regions in these cell types, and training sees neither."),
+        texts("holdout.motifs",
+              "Training goes without the regions that carry one of these motifs; they are still scored."),
+        number("holdout.motif_cutoff", 0, 0, 1, "Carrying: the scaled feature is larger than this."),
         text("holdout.folds", "",
              "Table of folds: fold, chromosome, start, end (tabs). The alternative to regions and "
              "chromosomes."),
@@ -123,14 +180,22 @@ std::vector<SettingSpec> train_schema() {
             "Regions nearer than this to a held-out interval are used for nothing. Half the scan length of "
             "the atlas keeps any base of a test region's scan window out of training."),
         text("validation.mode", "next",
-             "Where the best epoch is chosen, never in the test set: next (fold, chromosome or block after "
-             "the "
-             "held-out one), the given regions, or none (the last epoch is kept).",
+             "Where the best epoch is chosen, never in the test set: next (fold, chromosome, block or cell "
+             "type after "
+             "the held-out one), the given regions (or cell types), or none (the last epoch is kept).",
              {"next", "regions", "none"}),
         texts("validation.regions", "Validation intervals, for validation.mode = \"regions\"."),
+        texts("validation.cell_types", "Validation cell types, for validation.mode = \"regions\"."),
+        flag(
+            "validation.test_curve", false,
+            "Score the test set after every epoch too, for curves: never used to choose an epoch or to stop, "
+            "and "
+            "labelled so."),
         integer("window.regions", 200, 1, 1e5, "Consecutive regions of a window."),
         integer("window.max_span_bp", 5'000'000, 1, 1e10,
                 "Training windows spanning more, from the first start to the last end, are left out."),
+        text("model.kind", "get", "get, or a baseline of fixed widths that is trained alike.",
+             {"get", "cnn", "mlp"}),
         integer("model.dim", 768, 1, 1e5, "Width of a token."),
         integer("model.depth", 12, 1, 1000, "Encoder blocks."),
         integer("model.heads", 12, 1, 1000, "Attention heads; must divide model.dim."),
@@ -154,6 +219,28 @@ std::vector<SettingSpec> train_schema() {
         number("train.input_dropout", 0, 0, 0.99,
                "Share of input values set to 0 in training, the others scaled up."),
         number("train.clip_gradient", 0, 0, kInfinity, "Largest L2 norm of the gradient; 0: no clipping."),
+        flag(
+            "train.deterministic", false,
+            "The same weights, to the bit, on 1, 2, 4, ... ranks (other numbers are refused). Otherwise rank "
+            "counts differ by float noise, and sums over ranks overlap the backward pass."),
+        number("train.bucket_mb", 25, 0.001, 1e5,
+               "MiB of gradients that are summed over the ranks at a time, during the backward pass.",
+               Affects::run),
+        text("train.timeline", "",
+             "A file for what each rank did in the first 20 steps, as Chrome trace JSON; look at it with "
+             "https://ui.perfetto.dev.",
+             {}, Affects::run),
+        number("train.layer_decay", 1, 0.01, 1,
+               "Factor on the learning rate a block further from the head (BEiT: 0.75); 1: none."),
+        number("train.ema_decay", 0, 0, 0.999999,
+               "Score and keep a running mean of the weights with this decay a step (0.9999); 0: the weights "
+               "themselves."),
+        integer("train.patience", 0, 0, 1e7,
+                "Epochs without a smaller validation loss that end the run; 0: all epochs."),
+        text(
+            "train.precision", "f32",
+            "bf16: forward passes compute matrix products in bfloat16; weights, sums and gradients stay f32.",
+            {"f32", "bf16"}),
         integer("seed", 0, 0, 9e15, "Of the weights, the windows, and all dropout."),
         number(
             "checkpoint.every_s", 30, 0, kInfinity,
@@ -166,44 +253,77 @@ std::vector<SettingSpec> train_schema() {
 }
 
 Recipe recipe_of(Settings const& settings) {
-    Recipe recipe{.epochs = settings.count("train.epochs"),
-                  .batch = settings.count("train.batch"),
-                  .micro_batch = settings.count("train.micro_batch"),
-                  .lr = settings.number("train.lr"),
-                  .min_lr = settings.number("train.min_lr"),
-                  .warmup_fraction = settings.number("train.warmup_fraction"),
-                  .weight_decay = settings.number("train.weight_decay"),
-                  .adamw = {.beta1 = settings.number("train.beta1"),
-                            .beta2 = settings.number("train.beta2"),
-                            .eps = settings.number("train.eps")},
-                  .input_dropout = settings.number("train.input_dropout"),
-                  .clip_gradient = settings.number("train.clip_gradient"),
-                  .seed = settings.count("seed")};
+    Recipe recipe{
+        .epochs = settings.count("train.epochs"),
+        .batch = settings.count("train.batch"),
+        .micro_batch = settings.count("train.micro_batch"),
+        .lr = settings.number("train.lr"),
+        .min_lr = settings.number("train.min_lr"),
+        .warmup_fraction = settings.number("train.warmup_fraction"),
+        .weight_decay = settings.number("train.weight_decay"),
+        .adamw = {.beta1 = settings.number("train.beta1"),
+                  .beta2 = settings.number("train.beta2"),
+                  .eps = settings.number("train.eps")},
+        .input_dropout = settings.number("train.input_dropout"),
+        .clip_gradient = settings.number("train.clip_gradient"),
+        .layer_decay = settings.number("train.layer_decay"),
+        .ema_decay = settings.number("train.ema_decay"),
+        .patience = settings.count("train.patience"),
+        .bf16 = settings.text("train.precision") == "bf16",
+        .mask = {.ratio = settings.number("mask.ratio"),
+                 .draw = settings.text("mask.draw") == "exact" ? MaskDraw::exact : MaskDraw::bernoulli},
+        .seed = settings.count("seed"),
+        .deterministic = settings.flag("train.deterministic"),
+        .bucket_bytes = static_cast<std::uint64_t>(settings.number("train.bucket_mb") * 0x1p20),
+        .timeline = settings.path("train.timeline")};
     if (recipe.min_lr > recipe.lr) settings.refuse("train.min_lr", "is larger than train.lr");
+    if (recipe.patience > 0 && settings.text("validation.mode") == "none") {
+        settings.refuse("train.patience", "needs a validation set; validation.mode is \"none\"");
+    }
     return recipe;
 }
 
-model::GetConfig network_of(Settings const& settings, std::uint64_t motifs) {
+model::HeadKind head_of(Settings const& settings) {
+    auto const& kind = settings.text("target.kind");
+    if (kind == "masked") return model::HeadKind::masked;
+    return kind == "expression" ? model::HeadKind::expression : model::HeadKind::accessibility;
+}
+
+std::vector<std::string> target_columns(Settings const& settings) {
+    if (head_of(settings) == model::HeadKind::expression) return settings.texts("target.expression");
+    return {"accessibility"};
+}
+
+model::GetConfig network_of(Settings const& settings, std::uint64_t motifs, model::GetConfig const* base) {
     model::GetConfig config;
-    config.features = static_cast<std::int64_t>(motifs) + 1;
-    config.dim = settings.integer("model.dim");
-    config.depth = settings.integer("model.depth");
-    config.heads = settings.integer("model.heads");
-    config.mlp_ratio = settings.number("model.mlp_ratio");
-    config.drop_path = settings.number("model.drop_path");
-    if (settings.text("target.kind") == "accessibility") {
-        config.head = model::HeadKind::accessibility;
-        config.outputs = 1;
+    if (base != nullptr) {
+        config = *base;
     } else {
-        config.head = model::HeadKind::expression;
-        config.outputs = std::ssize(settings.texts("target.expression"));
-        if (config.outputs == 0) settings.refuse("target.expression", "name the columns to predict");
+        config.dim = settings.integer("model.dim");
+        config.depth = settings.integer("model.depth");
+        config.heads = settings.integer("model.heads");
+        config.mlp_ratio = settings.number("model.mlp_ratio");
+    }
+    config.features = static_cast<std::int64_t>(motifs) + 1;
+    config.drop_path = settings.number("model.drop_path");
+    config.head = head_of(settings);
+    switch (config.head) {
+        case model::HeadKind::accessibility:
+            config.outputs = 1;
+            break;
+        case model::HeadKind::masked:
+            config.outputs = config.features;
+            break;
+        case model::HeadKind::expression:
+            config.outputs = std::ssize(settings.texts("target.expression"));
+            if (config.outputs == 0) settings.refuse("target.expression", "name the columns to predict");
     }
     config.require_valid(settings.source());
     return config;
 }
 
-Holdout holdout_of(Settings const& settings, genome::RegionColumns const& regions) {
+Holdout holdout_of(Settings const& settings, genome::RegionColumns const& regions,
+                   std::span<std::string const> all_cell_types) {
     auto const& blocks = settings.texts("holdout.regions");
     auto const& chromosomes = settings.texts("holdout.chromosomes");
     auto const folds_file = settings.path("holdout.folds");
@@ -218,7 +338,10 @@ Holdout holdout_of(Settings const& settings, genome::RegionColumns const& region
     }
     auto const where = [&](char const* key) { return fmt::format("{}: {}", settings.source(), key); };
 
-    Holdout holdout{.test = {}, .validation = {}, .margin_bp = settings.integer("holdout.margin_bp")};
+    Holdout holdout{.test = {},
+                    .validation = {},
+                    .margin_bp = settings.integer("holdout.margin_bp"),
+                    .test_cell_types = settings.texts("holdout.cell_types")};
     auto const& mode = settings.text("validation.mode");
     bool const next = mode == "next";
     if (!folds_file.empty()) {
@@ -235,13 +358,21 @@ Holdout holdout_of(Settings const& settings, genome::RegionColumns const& region
     } else if (!blocks.empty()) {
         holdout.test = genome::parse_held_out(blocks, where("holdout.regions"));
         if (next) holdout.validation = {next_block(settings, regions, holdout.test.back())};
+    } else if (next && !holdout.test_cell_types.empty()) {
+        holdout.validation_cell_types = {next_cell_type(settings, all_cell_types, holdout.test_cell_types)};
     } else if (next) {
         settings.refuse("validation.mode",
                         "nothing is held out, so nothing comes next; give "
                         "validation.regions, or set it to \"none\"");
     }
     auto const& given = settings.texts("validation.regions");
-    if ((mode == "regions") == given.empty()) {
+    auto const& given_types = settings.texts("validation.cell_types");
+    if (mode == "regions") {
+        holdout.validation_cell_types = given_types;
+    } else if (!given_types.empty()) {
+        settings.refuse("validation.cell_types", "goes with validation.mode = \"regions\"");
+    }
+    if ((mode == "regions") == (given.empty() && given_types.empty())) {
         settings.refuse("validation.regions", mode == "regions"
                                                   ? "is needed with validation.mode = \"regions\""
                                                   : "goes with validation.mode = \"regions\"");

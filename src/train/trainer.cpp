@@ -3,18 +3,21 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
+#include <utility>
 
-#include <ATen/ops/dot.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/zeros.h>
-#include <c10/core/InferenceMode.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
 #include "mpira/train/checkpoint.hpp"
-#include "mpira/train/metrics.hpp"
+#include "mpira/train/gradient_engine.hpp"
+#include "mpira/train/objective.hpp"
+
+#include "batches.hpp"
+#include "progress.hpp"
+#include "scorer.hpp"
+#include "torch_errors.hpp"
 
 namespace mpira::train {
 
@@ -22,69 +25,60 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using genome::PlaceRange;
+using model::Network;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-nlohmann::json number_or_null(double value) {
-    return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
-}
-double number_of(nlohmann::json const& json) {
-    return json.is_number() ? json.get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
-
-EpochRecord record_of(nlohmann::json const& json) {
-    EpochRecord record{.epoch = json.at("epoch"),
-                       .step = json.at("step"),
-                       .lr = json.at("lr"),
-                       .train_loss = number_of(json.at("train_loss")),
-                       .seconds = json.at("seconds"),
-                       .validation = std::nullopt};
-    if (json.contains("validation")) {
-        auto const& score = json.at("validation");
-        record.validation = Score{number_of(score.at("loss")), number_of(score.at("pearson")),
-                                  number_of(score.at("auroc")), score.at("entries")};
-    }
-    return record;
+// Parameters of equal decay and learning rate are a group of the optimiser; sorted by group, so that the
+// order is that of its moments.
+std::vector<model::Parameter> in_groups(std::vector<model::Parameter> parameters) {
+    std::stable_sort(parameters.begin(), parameters.end(), [](auto const& a, auto const& b) {
+        return std::pair(a.depth_id, b.decay) < std::pair(b.depth_id, a.decay);
+    });
+    return parameters;
 }
 
-// Positions [first, end) of a list of windows that have one length: what one forward takes.
-template <typename Fn>
-void for_equal_lengths(std::span<PlaceRange const> windows, std::uint64_t at_most, Fn&& fn) {
-    for (std::size_t first = 0; first < windows.size();) {
-        std::size_t end = first + 1;
-        while (end < windows.size() && end - first < at_most &&
-               windows[end].size() == windows[first].size()) {
-            ++end;
+std::vector<ParameterGroup> groups_of(std::span<model::Parameter const> grouped, Recipe const& recipe,
+                                      std::int64_t depth) {
+    std::vector<ParameterGroup> groups;
+    for (std::size_t i = 0; i < grouped.size(); ++i) {
+        auto const& parameter = grouped[i];
+        if (i == 0 || parameter.depth_id != grouped[i - 1].depth_id ||
+            parameter.decay != grouped[i - 1].decay) {
+            groups.push_back({.tensors = {},
+                              .weight_decay = parameter.decay ? recipe.weight_decay : 0,
+                              .lr_scale = std::pow(recipe.layer_decay,
+                                                   static_cast<double>(depth + 1 - parameter.depth_id))});
         }
-        fn(first, windows.subspan(first, end - first));
-        first = end;
+        groups.back().tensors.push_back(parameter.tensor);
     }
+    return groups;
+}
+
+std::vector<at::Tensor> tensors_of(std::span<model::Parameter const> parameters) {
+    std::vector<at::Tensor> tensors;
+    for (auto const& parameter : parameters) tensors.push_back(parameter.tensor);
+    return tensors;
+}
+
+std::unique_ptr<GradientEngine> make_engine(comm::CommView comm, Network& model, Recipe const& recipe) {
+    model.require_grad(true);
+    return make_gradient_engine(comm, tensors_of(model.trainable_parameters()),
+                                {.batch = recipe.batch,
+                                 .micro_batch = recipe.micro_batch,
+                                 .deterministic = recipe.deterministic,
+                                 .bucket_bytes = recipe.bucket_bytes,
+                                 .timeline = recipe.timeline});
 }
 
 }  // namespace
 
-nlohmann::json to_json(Score const& score) {
-    return {{"loss", number_or_null(score.loss)},
-            {"pearson", number_or_null(score.pearson)},
-            {"auroc", number_or_null(score.auroc)},
-            {"entries", score.entries}};
-}
-
-nlohmann::json to_json(EpochRecord const& record) {
-    nlohmann::json json{{"epoch", record.epoch},
-                        {"step", record.step},
-                        {"lr", record.lr},
-                        {"train_loss", number_or_null(record.train_loss)},
-                        {"seconds", record.seconds}};
-    if (record.validation) json["validation"] = to_json(*record.validation);
-    return json;
-}
-
 struct Trainer::State {
-    State(comm::CommView comm_in, model::Get model_in, TrainingTable const& table_in, WindowPlan plan_in,
-          std::vector<PlaceRange> validation_in, Recipe const& recipe_in, CheckpointPolicy checkpoint_in)
+    State(comm::CommView comm_in, std::unique_ptr<Network> model_in, TrainingTable const& table_in,
+          WindowPlan plan_in, std::vector<PlaceRange> validation_in, Recipe const& recipe_in,
+          CheckpointPolicy checkpoint_in)
         : comm(comm_in),
           model(std::move(model_in)),
           table(table_in),
@@ -92,19 +86,36 @@ struct Trainer::State {
           validation(std::move(validation_in)),
           recipe(recipe_in),
           checkpoint(std::move(checkpoint_in)),
-          parameters(model.parameters()),
-          best(validation.empty() ? model : model.clone()),
-          optimiser(groups(), recipe.adamw) {
+          average(recipe.ema_decay > 0 ? model->clone() : nullptr),
+          best(validation.empty() ? nullptr : model->clone()),
+          parameters(in_groups(model->trainable_parameters())),
+          optimiser(groups_of(parameters, recipe, model->facts().depth), recipe.adamw),
+          engine(make_engine(comm, *model, recipe)),
+          objective(make_objective(model->facts().head, table.outputs, recipe.mask)),
+          reader(table, *objective, model->device()),
+          ahead(reader),
+          scorer({.comm = comm,
+                  .table = table,
+                  .objective = *objective,
+                  .reader = reader,
+                  .engine = *engine,
+                  .window = plan.window(),
+                  .seed = recipe.seed,
+                  .bf16 = recipe.bf16}) {
         table.require_consistent();
         ensure(recipe.batch > 0 && recipe.micro_batch > 0, "an empty recipe");
-        ensure(model.config().features == static_cast<std::int64_t>(table.motifs()) + 1 &&
-                   model.config().outputs == static_cast<std::int64_t>(table.outputs) &&
-                   model.config().head != model::HeadKind::masked,
+        ensure(recipe.patience == 0 || !validation.empty(), "patience needs a validation set");
+        auto const facts = model->facts();
+        ensure(facts.features == static_cast<std::int64_t>(table.motifs()) + 1 &&
+                   facts.outputs == static_cast<std::int64_t>(table.outputs) &&
+                   (facts.head == model::HeadKind::masked) == table.targets.empty(),
                "the model does not fit the training table");
-        attach_gradients();
         for (std::uint64_t e = 0; e < recipe.epochs; ++e) {
             total_steps += plan.steps(recipe.seed, static_cast<std::uint32_t>(e), recipe.batch);
         }
+        require(validation.empty() || any_entry(validation),
+                "the validation set has no entry to score: no region of it is masked (mask.ratio); hold out "
+                "longer runs of regions, or set validation.mode = \"none\"");
         require(total_steps > 0 || recipe.epochs == 0,
                 "every training window spans more than window.max_span_bp: nothing to train");
         schedule = {.lr = recipe.lr,
@@ -114,288 +125,280 @@ struct Trainer::State {
                     .total_steps = total_steps};
     }
 
-    [[nodiscard]] std::vector<ParameterGroup> groups() const {
-        ParameterGroup decayed{.tensors = {}, .weight_decay = recipe.weight_decay};
-        ParameterGroup plain{.tensors = {}, .weight_decay = 0};
-        for (auto const& parameter : parameters) {
-            (parameter.decay ? decayed : plain).tensors.push_back(parameter.tensor);
-        }
-        return {std::move(decayed), std::move(plain)};
+    // Whether the loss over these runs is of anything: in short windows nothing may be masked.
+    [[nodiscard]] bool any_entry(std::span<PlaceRange const> runs) const {
+        auto const chunks = scoring_chunks(runs, plan.window());
+        return std::ranges::any_of(chunks, [&](PlaceRange const& chunk) {
+            return objective->entries(chunk.size(), {recipe.seed, SampleName::kScoring,
+                                                     static_cast<std::uint32_t>(chunk.first)}) > 0;
+        });
     }
 
-    // All gradients are views of one flat buffer, so one sum over the ranks takes them all; its tail carries
-    // the step's loss and the wish to stop, which then need no collective of their own.
-    void attach_gradients() {
-        model.require_grad(true);
-        std::int64_t count = 0;
-        for (auto const& parameter : parameters) count += parameter.tensor.numel();
-        flat = at::zeros({count + kTail}, parameters.front().tensor.options().requires_grad(false));
-        std::int64_t at = 0;
-        for (auto& parameter : parameters) {
-            auto const size = parameter.tensor.numel();
-            parameter.tensor.mutable_grad() = flat.narrow(0, at, size).view(parameter.tensor.sizes());
-            at += size;
-        }
-        gradient = flat.narrow(0, 0, count);
+    // Untrained weights must not pass for the best ones. The scores are the same on all ranks.
+    void require_best_epoch() const {
+        if (!best || now.history.empty() || now.best_loss) return;
+        throw comm::CollectiveError(
+            Origin::usage,
+            fmt::format(
+                "the validation loss was finite in none of {} epochs, so none is the best; look at the "
+                "targets of the validation set, lower train.lr, or set validation.mode = \"none\" to "
+                "keep the last epoch (a changed setting starts over with --fresh)",
+                now.history.size()),
+            0, std::source_location::current());
     }
 
-    // Inputs of windows of one length: (windows, regions, motifs + 1).
-    [[nodiscard]] at::Tensor inputs_of(std::span<PlaceRange const> windows) const {
-        auto const count = static_cast<std::int64_t>(windows.size());
-        auto const regions = static_cast<std::int64_t>(windows.front().size());
-        auto const width = static_cast<std::int64_t>(table.motifs()) + 1;
-        auto host = at::empty({count, regions, width}, at::kFloat);
-        auto const each = static_cast<std::size_t>(regions * width);
-        for (std::size_t i = 0; i < windows.size(); ++i) {
-            table.read_inputs(windows[i], {host.mutable_data_ptr<float>() + i * each, each});
-        }
-        return host.to(model.device());
-    }
-    [[nodiscard]] at::Tensor targets_of(std::span<PlaceRange const> windows) const {
-        auto const count = static_cast<std::int64_t>(windows.size());
-        auto const regions = static_cast<std::int64_t>(windows.front().size());
-        auto host = at::empty({count, regions, static_cast<std::int64_t>(table.outputs)}, at::kFloat);
-        auto* at = host.mutable_data_ptr<float>();
-        for (auto const& window : windows) {
-            auto const targets = table.targets_of(window);
-            at = std::copy(targets.begin(), targets.end(), at);
-        }
-        return host.to(model.device());
+    // What is scored and kept: the running mean where there is one.
+    [[nodiscard]] Network const& present() const { return average ? *average : *model; }
+
+    [[nodiscard]] SampleName name_of(std::size_t sample) const {
+        return {recipe.seed, static_cast<std::uint32_t>(now.step), static_cast<std::uint32_t>(sample)};
     }
 
-    // One optimiser step over a global batch. True when some rank wants to stop.
-    bool take_step(std::span<PlaceRange const> batch, bool wants_stop) {
+    // The windows of global batch `index` of an epoch; none after the last.
+    [[nodiscard]] std::vector<PlaceRange> batch_of(std::uint64_t of_epoch, std::uint64_t index) {
+        if (!planned_epoch || *planned_epoch != of_epoch) {
+            planned = plan.epoch(recipe.seed, static_cast<std::uint32_t>(of_epoch));
+            planned_epoch = of_epoch;
+        }
+        auto const first = std::min<std::uint64_t>(index * recipe.batch, planned.size());
+        auto const count = std::min<std::uint64_t>(recipe.batch, planned.size() - first);
+        auto const windows = std::span(planned).subspan(first, count);
+        return {windows.begin(), windows.end()};
+    }
+
+    void read_ahead(std::vector<PlaceRange> windows, std::uint64_t step) {
+        if (windows.empty()) return;
+        auto passes = engine->passes(lengths_of(windows));
+        ahead.start(std::move(windows), std::move(passes), recipe.seed, static_cast<std::uint32_t>(step));
+    }
+
+    // What this rank does by itself between two collectives. Its failure (out of memory) is kept, and what
+    // follows left out, until all ranks hear of it: they wait in the next collective, which this one reaches.
+    template <typename Fn>
+    void alone(Fn&& fn) {
+        if (failure) return;
+        try {
+            with_plain_errors(fn);
+        } catch (...) {
+            failure = comm::failure_of_current_exception();
+        }
+    }
+
+    // The next global batch, read, while the one after it is begun.
+    [[nodiscard]] StepBatches take_batches() {
+        auto const begin = Clock::now();
+        if (!ahead.started()) read_ahead(batch_of(now.epoch, now.step_in_epoch), now.step);
+        auto read = ahead.take();
+        waited_s += seconds_since(begin);
+        auto next = batch_of(now.epoch, now.step_in_epoch + 1);
+        if (next.empty() && now.epoch + 1 < recipe.epochs) next = batch_of(now.epoch + 1, 0);
+        read_ahead(std::move(next), now.step + 1);
+        return read;
+    }
+
+    // Entries of the loss of a global batch, over all ranks.
+    [[nodiscard]] double entries_of(std::span<PlaceRange const> windows) const {
         double entries = 0;
-        for (auto const& window : batch) entries += static_cast<double>(window.size() * table.outputs);
-        auto const mine = part_of(batch.size(), comm.rank(), comm.size());
-        flat.zero_();
-        double loss = 0;
-        for_equal_lengths(batch.subspan(mine.first, mine.size()), recipe.micro_batch,
-                          [&](std::size_t first, std::span<PlaceRange const> windows) {
-                              model::TrainingDraws const draws{
-                                  .seed = recipe.seed,
-                                  .step = static_cast<std::uint32_t>(step),
-                                  .first_sample = static_cast<std::uint32_t>(mine.first + first),
-                                  .input_dropout = recipe.input_dropout};
-                              auto const prediction = model.forward(inputs_of(windows), draws);
-                              auto const share = static_cast<double>(prediction.numel()) / entries;
-                              auto const part =
-                                  model::poisson_loss(prediction, targets_of(windows)).mul(share);
-                              part.backward();
-                              loss += part.item<double>();
-                          });
-        auto const tail = flat.narrow(0, gradient.numel(), kTail);
-        tail[0].fill_(loss);
-        tail[1].fill_(wants_stop ? 1.0 : 0.0);
-        sum_over_ranks();
-        loss = tail[0].item<double>();
-        bool const stop = tail[1].item<double>() > 0.5;
+        for (std::size_t i = 0; i < windows.size(); ++i) {
+            entries += static_cast<double>(objective->entries(windows[i].size(), name_of(i)));
+        }
+        return entries;
+    }
+
+    void backward(StepBatches read, double entries) {
+        for (std::size_t i = 0; i < read.passes.size(); ++i) {
+            auto const& pass = read.passes[i];
+            model::TrainingDraws const draws{.seed = recipe.seed,
+                                             .step = static_cast<std::uint32_t>(now.step),
+                                             .first_sample = static_cast<std::uint32_t>(pass.first),
+                                             .input_dropout = recipe.input_dropout};
+            auto const batch = reader.to_device(std::move(read.batches[i]));
+            auto const prediction = forward(*model, batch, draws, recipe.bf16);
+            // A window of one region may have nothing masked: no entries, no loss.
+            engine->backward(objective->loss_sum(prediction, batch).div(std::max(entries, 1.0)), pass);
+        }
+    }
+
+    // One optimiser step over the next global batch. True when some rank wants to stop.
+    bool take_step(bool wants_stop) {
+        double entries = 0;
+        StepBatches read;
+        alone([&] {
+            read = take_batches();
+            entries = entries_of(read.windows);
+        });
+        engine->begin_step();
+        alone([&] { backward(std::move(read), entries); });
+        if (failure) engine->mark_failed();
+        auto const [loss, stop, failed] = engine->finish_step(wants_stop);
+        if (failed) comm::agree_on(comm, failure);
         if (!std::isfinite(loss)) {  // the sum, so every rank is here
             throw comm::CollectiveError(
                 Origin::usage,
                 fmt::format("the loss of step {} is not finite; lower train.lr, or set "
                             "train.clip_gradient",
-                            step),
+                            now.step),
                 comm.rank(), std::source_location::current());
         }
-        clip();
-        last_lr = schedule.at(step);
-        optimiser.step(last_lr);
-        ++step;
-        ++step_in_epoch;
-        epoch_loss += loss * entries;
-        epoch_entries += entries;
+        now.last_lr = schedule.at(now.step);
+        alone([&] {
+            if (recipe.clip_gradient > 0) engine->clip(recipe.clip_gradient);
+            optimiser.step(now.last_lr);
+            update_average();
+        });
+        ++now.step;
+        ++now.step_in_epoch;
+        now.epoch_loss += loss * entries;
+        now.epoch_entries += entries;
         return stop;
     }
 
-    void sum_over_ranks() {
-        if (comm.size() == 1) return;
-        auto host = flat.to(at::kCPU);  // itself on the CPU
-        comm.all_sum(
-            std::span<float>(host.mutable_data_ptr<float>(), static_cast<std::size_t>(host.numel())));
-        if (!host.is_alias_of(flat)) flat.copy_(host);
+    void update_average() {
+        if (!average) return;
+        c10::AutoGradMode const no_graph(false);
+        auto const from = model->trainable_parameters();
+        auto const to = average->trainable_parameters();
+        for (std::size_t i = 0; i < to.size(); ++i) to[i].tensor.lerp_(from[i].tensor, 1 - recipe.ema_decay);
     }
 
-    void clip() {
-        if (recipe.clip_gradient <= 0) return;
-        double const norm = std::sqrt(at::dot(gradient, gradient).item<double>());
-        if (norm > recipe.clip_gradient) gradient.mul_(recipe.clip_gradient / norm);
-    }
-
-    // Each place is predicted by the last chunk that covers it, and summed with zeros of the other ranks.
-    [[nodiscard]] std::vector<float> predict(model::Get const& with, std::span<PlaceRange const> runs) const {
-        c10::InferenceMode const no_graph;
-        auto const chunks = scoring_chunks(runs, plan.window());
-        std::vector<float> out(table.places() * table.outputs, 0.0F);
-        auto const mine = part_of(chunks.size(), comm.rank(), comm.size());
-        for_equal_lengths(
-            std::span(chunks).subspan(mine.first, mine.size()), recipe.micro_batch,
-            [&](std::size_t first, std::span<PlaceRange const> windows) {
-                auto const result = with.forward(inputs_of(windows)).to(at::kCPU).contiguous();
-                auto const* values = result.const_data_ptr<float>();
-                for (std::size_t i = 0; i < windows.size(); ++i) {
-                    auto const window = windows[i];
-                    auto const next = mine.first + first + i + 1;
-                    auto const end =
-                        next < chunks.size() ? std::min(window.end, chunks[next].first) : window.end;
-                    auto const count = (end - window.first) * table.outputs;
-                    std::copy_n(values + i * window.size() * table.outputs, count,
-                                out.begin() + static_cast<std::ptrdiff_t>(window.first * table.outputs));
-                }
-            });
-        if (comm.size() > 1) comm.all_sum(std::span<float>(out));
-        return out;
-    }
-
-    [[nodiscard]] Score score(std::span<float const> predictions, std::span<PlaceRange const> runs) const {
-        std::vector<float> all_predicted;
-        std::vector<float> all_target;
-        std::vector<float> predicted;
-        std::vector<float> target;
-        for (auto const& run : runs) {
-            for (auto entry = run.first * table.outputs; entry < run.end * table.outputs; ++entry) {
-                all_predicted.push_back(predictions[entry]);
-                all_target.push_back(table.targets[entry]);
-                if (!table.scored.empty() && table.scored[entry] == 0) continue;
-                predicted.push_back(predictions[entry]);
-                target.push_back(table.targets[entry]);
-            }
-        }
-        return {
-            .loss = poisson_nll(all_predicted, all_target),
-            .pearson = pearson(predicted, target),
-            .auroc = is_binary(target) ? auroc(predicted, target) : std::numeric_limits<double>::quiet_NaN(),
-            .entries = predicted.size()};
+    [[nodiscard]] bool out_of_patience() const {
+        return recipe.patience > 0 && now.epoch >= now.best_epoch + recipe.patience;
     }
 
     // Closes the epoch: validation, the best weights, the record.
     void finish_epoch(double seconds) {
-        ++epoch;
-        EpochRecord record{.epoch = epoch,
-                           .step = step,
-                           .lr = last_lr,
-                           .train_loss = epoch_loss / epoch_entries,
+        comm::agree_on(comm, failure);
+        ++now.epoch;
+        EpochRecord record{.epoch = now.epoch,
+                           .step = now.step,
+                           .lr = now.last_lr,
+                           .train_loss = now.epoch_loss / now.epoch_entries,
                            .seconds = seconds,
-                           .validation = std::nullopt};
+                           .waited_s = std::exchange(waited_s, 0)};
         if (!validation.empty()) {
-            record.validation = score(predict(model, validation), validation);
-            if (record.validation->loss < best_loss) {
-                best_loss = record.validation->loss;
-                best_epoch = epoch;
-                best = model.clone();
+            record.validation = scorer.evaluate(present(), validation);
+            auto const loss = record.validation->loss;
+            if (std::isfinite(loss) && loss < now.best_loss.value_or(HUGE_VAL)) {
+                now.best_loss = loss;
+                now.best_epoch = now.epoch;
+                best = present().clone();
             }
         } else {
-            best_epoch = epoch;
+            now.best_epoch = now.epoch;
         }
-        history.push_back(record);
-        step_in_epoch = 0;
-        epoch_loss = 0;
-        epoch_entries = 0;
+        if (!test_curve.empty()) record.test_curve = scorer.evaluate(present(), test_curve);
+        now.history.push_back(record);
+        now.step_in_epoch = 0;
+        now.epoch_loss = 0;
+        now.epoch_entries = 0;
     }
 
-    // A checkpoint holds the weights, the moments, and with validation the best weights.
+    // A checkpoint holds the trained weights, their moments, their running mean, and with validation the best
+    // weights. What is frozen is in none: it comes from the base.
     [[nodiscard]] NamedTensors checkpoint_tensors() const {
         NamedTensors tensors;
-        for (auto const& parameter : parameters)
-            tensors.emplace_back("weights/" + parameter.name, parameter.tensor);
-        std::size_t at = 0;
-        for (bool const decay : {true, false}) {  // the order of groups()
-            for (auto const& parameter : parameters) {
-                if (parameter.decay != decay) continue;
-                tensors.emplace_back("first_moment/" + parameter.name, optimiser.first_moments().at(at));
-                tensors.emplace_back("second_moment/" + parameter.name, optimiser.second_moments().at(at));
-                ++at;
-            }
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            auto const& [name, tensor] = std::tie(parameters[i].name, parameters[i].tensor);
+            tensors.emplace_back("weights/" + name, tensor);
+            tensors.emplace_back("first_moment/" + name, optimiser.first_moments().at(i));
+            tensors.emplace_back("second_moment/" + name, optimiser.second_moments().at(i));
         }
-        if (!validation.empty()) {
-            for (auto const& parameter : best.parameters()) {
-                tensors.emplace_back("best/" + parameter.name, parameter.tensor);
+        auto const add = [&](std::string const& prefix, Network const* network) {
+            if (network == nullptr) return;
+            for (auto const& parameter : network->trainable_parameters()) {
+                tensors.emplace_back(prefix + parameter.name, parameter.tensor);
             }
-        }
+        };
+        add("average/", average.get());
+        add("best/", best.get());
         return tensors;
     }
 
     void save() {
         last_save = Clock::now();
+        comm::agree_on(comm, failure);
         if (checkpoint.file.empty()) return;
         comm::everywhere(comm, [&] {
             if (!comm.is_root()) return;
-            auto records = nlohmann::json::array();
-            for (auto const& record : history) records.push_back(to_json(record));
-            write_checkpoint(checkpoint.file, checkpoint_tensors(), checkpoint.identity,
-                             {{"epoch", epoch},
-                              {"step", step},
-                              {"step_in_epoch", step_in_epoch},
-                              {"epoch_loss", epoch_loss},
-                              {"epoch_entries", epoch_entries},
-                              {"last_lr", last_lr},
-                              {"best_loss", number_or_null(best_loss)},
-                              {"best_epoch", best_epoch},
-                              {"history", records}});
+            write_checkpoint(checkpoint.file, checkpoint_tensors(), checkpoint.identity, to_json(now),
+                             !present_is_broken);
         });
+        present_is_broken = false;
+    }
+
+    // Every rank reads the file itself. On a disk of its own a node may have none, or another one.
+    void require_same_checkpoint(std::optional<FoundCheckpoint> const& found) const {
+        auto const text = [](std::optional<FoundCheckpoint> const& one) {
+            return one ? fmt::format("the one of step {}", one->progress.value("step", std::uint64_t{0}))
+                       : std::string("none");
+        };
+        auto const contents = comm.all_gather(found ? found->content + found->progress.dump() : "");
+        auto const texts = comm.all_gather(text(found));
+        auto const other = static_cast<std::size_t>(
+            std::ranges::find_if(contents, [&](auto const& one) { return one != contents.front(); }) -
+            contents.begin());
+        if (other == contents.size()) return;
+        throw comm::CollectiveError(
+            Origin::usage,
+            fmt::format("{}: the ranks don't find the same checkpoint here: rank 0 {}, rank {} {}; put the "
+                        "output in a folder that all nodes share, or remove the checkpoint on every node",
+                        checkpoint.file.string(), texts.front(), other, texts[other]),
+            0, std::source_location::current());
     }
 
     bool load() {
         if (checkpoint.file.empty()) return false;
-        return comm::everywhere(comm, [&] {
-            auto const found = read_checkpoint(checkpoint.file, checkpoint_tensors(), checkpoint.identity);
-            if (!found) return false;
-            auto const& progress = *found;
-            try {
-                epoch = progress.at("epoch");
-                step = progress.at("step");
-                step_in_epoch = progress.at("step_in_epoch");
-                epoch_loss = progress.at("epoch_loss");
-                epoch_entries = progress.at("epoch_entries");
-                last_lr = progress.at("last_lr");
-                best_epoch = progress.at("best_epoch");
-                if (progress.at("best_loss").is_number()) best_loss = progress.at("best_loss");
-                for (auto const& record : progress.at("history")) history.push_back(record_of(record));
-            } catch (nlohmann::json::exception const& error) {
-                fail_usage(
-                    fmt::format("{}: the progress of this checkpoint can't be read ({}); start over with "
-                                "--fresh",
-                                checkpoint.file.string(), error.what()));
-            }
-            optimiser.set_steps(step);
-            return true;
+        auto const found = comm::everywhere(comm, [&] {
+            return read_checkpoint(checkpoint.file, checkpoint_tensors(), checkpoint.identity);
         });
+        require_same_checkpoint(found);
+        if (!found) return false;
+        present_is_broken = !found->warning.empty();
+        if (comm.is_root() && !found->warning.empty()) log::warning("{}", found->warning);
+        comm::everywhere(comm, [&] { now = progress_of(found->progress, checkpoint.file); });
+        optimiser.set_steps(now.step);
+        ahead.clear();
+        return true;
     }
 
-    static constexpr std::int64_t kTail = 2;
-
     comm::CommView comm;
-    model::Get model;
+    std::unique_ptr<Network> model;
     TrainingTable const& table;
     WindowPlan plan;
     std::vector<PlaceRange> validation;
+    std::vector<PlaceRange> test_curve;
     Recipe recipe;
     CheckpointPolicy checkpoint;
+    std::unique_ptr<Network> average;  // null without ema_decay
+    std::unique_ptr<Network> best;     // null without validation
     std::vector<model::Parameter> parameters;
-    model::Get best;  // shares the model's tensors without validation
     AdamW optimiser;
-    at::Tensor flat;
-    at::Tensor gradient;
+    std::unique_ptr<GradientEngine> engine;
+    std::unique_ptr<Objective const> objective;
+    BatchReader reader;
+    ReadAhead ahead;
+    Scorer scorer;
     LrSchedule schedule;
     std::uint64_t total_steps = 0;
-
-    std::uint64_t epoch = 0;  // finished
-    std::uint64_t step = 0;   // finished, over all epochs
-    std::uint64_t step_in_epoch = 0;
-    double epoch_loss = 0;
-    double epoch_entries = 0;
-    double last_lr = 0;
-    double best_loss = std::numeric_limits<double>::infinity();
-    std::uint64_t best_epoch = 0;
-    std::vector<EpochRecord> history;
+    std::vector<PlaceRange> planned;  // the windows of this epoch
+    std::optional<std::uint64_t> planned_epoch;
+    Progress now;
+    bool present_is_broken = false;  // the checkpoint file: the previous one was taken up
     Clock::time_point last_save = Clock::now();
+    double waited_s = 0;                   // for batches, in this epoch
+    std::optional<comm::Failure> failure;  // of this rank, that the others have not heard of
 };
 
-Trainer::Trainer(comm::CommView comm, model::Get model, TrainingTable const& table, WindowPlan plan,
-                 std::vector<PlaceRange> validation_runs, Recipe const& recipe, CheckpointPolicy checkpoint)
+Trainer::Trainer(comm::CommView comm, std::unique_ptr<model::Network> model, TrainingTable const& table,
+                 WindowPlan plan, std::vector<PlaceRange> validation_runs, Recipe const& recipe,
+                 CheckpointPolicy checkpoint)
     : state_(std::make_unique<State>(comm, std::move(model), table, std::move(plan),
                                      std::move(validation_runs), recipe, std::move(checkpoint))) {}
 Trainer::~Trainer() = default;
+
+void Trainer::record_test_curve(std::vector<PlaceRange> test_runs) {
+    state_->test_curve = std::move(test_runs);
+}
 
 bool Trainer::resume() {
     return state_->load();
@@ -404,45 +407,56 @@ bool Trainer::resume() {
 Outcome Trainer::run(std::function<bool()> const& stop_requested,
                      std::function<void(EpochRecord const&)> const& on_epoch) {
     auto& s = *state_;
-    while (s.epoch < s.recipe.epochs) {
+    while (s.now.epoch < s.recipe.epochs && !s.out_of_patience()) {
         auto const started = Clock::now();
-        auto const windows = s.plan.epoch(s.recipe.seed, static_cast<std::uint32_t>(s.epoch));
-        for (auto at = s.step_in_epoch * s.recipe.batch; at < windows.size(); at += s.recipe.batch) {
-            auto const count = std::min<std::size_t>(s.recipe.batch, windows.size() - at);
+        auto const steps =
+            s.plan.steps(s.recipe.seed, static_cast<std::uint32_t>(s.now.epoch), s.recipe.batch);
+        while (s.now.step_in_epoch < steps) {
             bool const wants_stop = stop_requested && stop_requested();
-            if (s.take_step(std::span(windows).subspan(at, count), wants_stop)) {
+            if (s.take_step(wants_stop)) {
                 s.save();
+                s.engine->end_training();
                 return Outcome::stopped;
             }
         }
         s.finish_epoch(seconds_since(started));
-        if (on_epoch) on_epoch(s.history.back());
+        if (on_epoch) on_epoch(s.now.history.back());
         // Rank 0's clock decides for all: a checkpoint is collective.
-        bool const due = s.epoch == s.recipe.epochs || seconds_since(s.last_save) >= s.checkpoint.every_s;
+        bool const last = s.now.epoch == s.recipe.epochs || s.out_of_patience();
+        bool const due = last || seconds_since(s.last_save) >= s.checkpoint.every_s;
         if (s.comm.bcast_value(due)) s.save();
     }
+    s.engine->end_training();
+    s.require_best_epoch();
     return Outcome::finished;
 }
 
 std::vector<float> Trainer::predict(std::span<PlaceRange const> runs) {
-    return state_->predict(kept(), runs);
+    return state_->scorer.predict(kept(), runs);
 }
 
 Score Trainer::score(std::span<float const> predictions, std::span<PlaceRange const> runs) const {
-    return state_->score(predictions, runs);
+    return state_->scorer.score(predictions, runs);
 }
 
-model::Get const& Trainer::kept() const noexcept {
-    return state_->validation.empty() ? state_->model : state_->best;
+Score Trainer::evaluate(std::span<PlaceRange const> runs) {
+    return state_->scorer.evaluate(kept(), runs);
+}
+
+model::Network const& Trainer::kept() const noexcept {
+    return state_->best ? *state_->best : state_->present();
 }
 std::uint64_t Trainer::kept_epoch() const noexcept {
-    return state_->best_epoch;
+    return state_->now.best_epoch;
 }
 std::vector<EpochRecord> const& Trainer::history() const noexcept {
-    return state_->history;
+    return state_->now.history;
 }
 std::uint64_t Trainer::total_steps() const noexcept {
     return state_->total_steps;
+}
+bool Trainer::ended_early() const noexcept {
+    return state_->now.epoch < state_->recipe.epochs && state_->out_of_patience();
 }
 
 }  // namespace mpira::train

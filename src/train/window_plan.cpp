@@ -1,6 +1,7 @@
 #include "mpira/train/window_plan.hpp"
 
 #include <algorithm>
+#include <deque>
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/philox.hpp"
@@ -9,23 +10,31 @@ namespace mpira::train {
 
 WindowPlan::WindowPlan(genome::RegionColumns const& regions, std::span<std::uint32_t const> chosen,
                        std::vector<genome::PlaceRange> runs, std::uint64_t window, std::int64_t max_span_bp)
-    : runs_(std::move(runs)), window_(window), max_span_bp_(max_span_bp) {
+    : runs_(std::move(runs)), window_(window), too_wide_(chosen.size(), false) {
     ensure(window_ > 0, "a window without regions");
-    start_.reserve(chosen.size());
-    end_.reserve(chosen.size());
-    for (auto const row : chosen) {
-        start_.push_back(regions.start[row]);
-        end_.push_back(regions.end[row]);
+    for (auto const [a, z] : runs_) {
+        ensure(a < z && z <= chosen.size(), "a run outside the chosen rows");
+        // Regions may overlap: the last end of a window is the furthest of its places, kept in a queue whose
+        // ends fall.
+        std::deque<std::uint64_t> furthest;
+        auto const length = std::min(window_, z - a);
+        for (auto place = a; place < z; ++place) {
+            auto const end = regions.end[chosen[place]];
+            while (!furthest.empty() && regions.end[chosen[furthest.back()]] <= end) furthest.pop_back();
+            furthest.push_back(place);
+            if (place + 1 < a + length) continue;
+            auto const first = place + 1 - length;
+            while (furthest.front() < first) furthest.pop_front();
+            too_wide_[first] =
+                regions.end[chosen[furthest.front()]] - regions.start[chosen[first]] > max_span_bp;
+        }
     }
 }
 
 std::vector<genome::PlaceRange> WindowPlan::in_order(std::uint64_t seed, std::uint32_t epoch) const {
     std::vector<genome::PlaceRange> windows;
     auto const add = [&](std::uint64_t first, std::uint64_t end) {
-        // Regions may overlap: the last end is the furthest one.
-        auto const furthest = *std::max_element(end_.begin() + static_cast<std::ptrdiff_t>(first),
-                                                end_.begin() + static_cast<std::ptrdiff_t>(end));
-        if (furthest - start_[first] <= max_span_bp_) windows.push_back({first, end});
+        if (!too_wide_[first]) windows.push_back({first, end});
     };
     for (std::size_t run = 0; run < runs_.size(); ++run) {
         auto const [a, z] = runs_[run];
@@ -35,11 +44,13 @@ std::vector<genome::PlaceRange> WindowPlan::in_order(std::uint64_t seed, std::ui
         }
         // Word 0 of (epoch, 0) is the shuffle's; offsets are drawn from streams of their own.
         Draws draws(seed, Stream::train_order, epoch, static_cast<std::uint32_t>(run) + 1);
-        std::vector<std::uint64_t> starts{a};
-        for (auto at = a + draws.below(window_); at + window_ <= z; at += window_) starts.push_back(at);
-        starts.push_back(z - window_);
-        starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
-        for (auto const first : starts) add(first, first + window_);
+        auto last = a;
+        add(a, a + window_);
+        for (auto at = a + draws.below(window_); at + window_ <= z; at += window_) {
+            if (at != last) add(at, at + window_);
+            last = at;
+        }
+        if (last != z - window_) add(z - window_, z);
     }
     return windows;
 }

@@ -105,6 +105,10 @@ TEST_F(AccessibilityFiles, TableInAnyOrder) {
     auto const by_place = folder_.write("p.tsv", "\tKc\nchr1:300-400\t1\nchr2:0-50\t2\nchr1:100-200\t3");
     EXPECT_THAT(all(Accessibility::from_table(by_place, kChroms, regions_, {}), 0, 3),
                 testing::ElementsAre(3, 1, 2));
+    auto const columns = folder_.write(
+        "c.tsv", "#chrom\tstart\tend\tKc\nchr2\t0\t50\t2\nchr1\t100\t200\t3\nchr1\t300\t400\t1\n");
+    EXPECT_THAT(all(Accessibility::from_table(columns, kChroms, regions_, names_), 0, 3),
+                testing::ElementsAre(3, 1, 2));
 }
 
 TEST_F(AccessibilityFiles, WrongTablesAreRefusedByLine) {
@@ -112,7 +116,7 @@ TEST_F(AccessibilityFiles, WrongTablesAreRefusedByLine) {
         auto const path = folder_.write(name, text);
         return [this, path] { Accessibility::from_table(path, kChroms, regions_, names_); };
     };
-    refused(from("1.tsv", "region\n"), {"1.tsv, line 1", "no cell type"});
+    refused(from("1.tsv", "region\n"), {"1.tsv, line 1", "no column"});
     refused(from("2.tsv", "r\tKc\tKc\na\t1\t1\n"), {"2.tsv", "'Kc' is named twice"});
     refused(from("3.tsv", "r\tKc\na\t1\t2\n"), {"3.tsv, line 2", "3 fields; the header has 2"});
     refused(from("4.tsv", "r\tKc\na\t1\nx\t2\n"), {"4.tsv, line 3", "'x' is none of the regions", "'a'"});
@@ -121,8 +125,15 @@ TEST_F(AccessibilityFiles, WrongTablesAreRefusedByLine) {
     for (std::string const wrong : {"-1", "nan", "x", "", "1e99"}) {
         refused(from("7.tsv", "r\tKc\na\t" + wrong + "\n"), {"7.tsv, line 2", "'" + wrong + "'"});
     }
+    std::string const header = "chrom\tstart\tend\tKc\n";
+    refused(from("10.tsv", "chrom\tstart\tend\n"), {"10.tsv, line 1", "no column"});
+    refused(from("11.tsv", header + "chr1\t100\t201\t1\n"),
+            {"11.tsv, line 2", "'chr1 100 201'", "'chr1 100 200'"});
+    refused(from("12.tsv", header + "chr1\t100\tx\t1\n"), {"12.tsv, line 2", "'chr1 100 x'"});
+    refused(from("13.tsv", header + "chr1\t100\t200\t1\nchr1\t100\t200\t1\n"), {"13.tsv, line 3", "before"});
+    refused(from("14.tsv", "r\tKc\t\na\t1\t1\n"), {"14.tsv, line 1", "without a name"});
     refused(from("8.tsv", "r\tKc\tMbn2\na\t1\t0\nb\t1\t0\nc\t1\t0\n"), {"8.tsv", "accessible in 'Mbn2'"});
-    refused(from("9.tsv", ""), {"9.tsv", "no line for region 'a'"});
+    refused(from("9.tsv", ""), {"9.tsv", "header"});
 }
 
 }  // namespace

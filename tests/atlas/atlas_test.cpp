@@ -14,86 +14,11 @@
 #include "mpira/base/error.hpp"
 #include "mpira/store/result_file.hpp"
 
+#include "atlas/draft.hpp"
 #include "support/scratch_folder.hpp"
 
 namespace mpira::atlas {
 namespace {
-
-genome::ScanModel small_model() {
-    genome::ScanModel model;
-    model.motif_ids = {"M1", "M2", "M3"};
-    model.motif_names = {"one", "two", "three"};
-    model.widths = {1, 2, 1};
-    model.matrices = {1000, -1000, 0, 5, 1, 2, 3, 4, 5, 6, 7, 8, -9, 10, 11, 12};
-    model.thresholds = {900, genome::ScanModel::kNever, 11};
-    model.features = {0, 1, 0};
-    model.feature_names = {"f", "g"};
-    model.background = {0.3, 0.2, 0.2, 0.3};
-    model.p_value = 1e-3;
-    model.scan_length = 400;
-    return model;
-}
-
-/// A small atlas as the features job would leave it, each part of which a test may spoil.
-struct Draft {
-    store::ResultLayout layout;
-    store::ResultTables tables;
-    std::vector<float> features{0, 1, 2, 3, 4, 5, 6, 7};
-    std::vector<float> accessibility{1, 0, 0, 0, 1, 2, 0.5, 0};
-    std::vector<float> scale{6, 7, 4, 1, 2, 0.5};
-    std::vector<std::uint8_t> promoter{0, 1, 0, 1};
-    bool finished = true;
-
-    Draft() {
-        layout.job = "features";
-        layout.rows = 4;
-        layout.rows_per_unit = 2;
-        layout.row_arrays = {{"X", store::Type::f32, {2}},
-                             {"obsm/accessibility", store::Type::f32, {2}},
-                             {"obs/promoter", store::Type::boolean, {}}};
-        layout.fixed_arrays = {{"varm/scale", store::Type::f32, {2, 3}, {}}};
-        layout.identity = {{"seed", 1}};
-        tables.obs.index = {"r0", "r1", "r2", "r3"};
-        tables.obs.strings = {{"chrom", {"chrB", "chrB", "chrA", "chrA"}, true}};
-        tables.obs.integers = {{"start", {100, 300, 0, 50}}, {"end", {200, 400, 90, 60}}};
-        tables.var.index = {"f", "g"};
-        tables.uns["assembly"] = "toy1";
-        tables.uns["chrom_names"] = std::vector<std::string>{"chrB", "chrA", "chrC"};
-        tables.uns["cell_types"] = std::vector<std::string>{"Kc", "Mbn2"};
-        tables.uns["scale_sets"] = std::vector<std::string>{"all_regions", "Kc", "Mbn2"};
-        tables.uns["scan"] = scan_record(small_model());
-    }
-
-    void write(std::filesystem::path const& file) const {
-        store::ResultFile::create(file, layout, tables, {.reserve = false, .overwrite = false});
-        auto result = store::ResultFile::open(file, layout);
-        for (std::uint64_t unit = 0; unit < (finished ? 2U : 1U); ++unit) {
-            store::UnitRows rows(layout, unit);
-            auto const put = [&](std::string const& path, auto const& values) {
-                using Value = typename std::decay_t<decltype(values)>::value_type;
-                if (std::ranges::find(layout.row_arrays, path, &store::RowArray::path) ==
-                    layout.row_arrays.end())
-                    return;
-                auto const into = rows.array<Value>(path);
-                std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(unit * into.size()), into.size(),
-                            into.begin());
-            };
-            put("X", features);
-            put("obsm/accessibility", accessibility);
-            put("obs/promoter", promoter);
-            std::vector<store::FinishedUnit> const units{{&rows, {}}};
-            result.commit(units);
-        }
-        if (finished) {
-            result.finish([&](store::FinishedRows& rows) {
-                if (layout.fixed_arrays.empty()) return;
-                auto const bytes = std::as_bytes(std::span(scale));
-                std::ranges::copy(bytes.first(rows.fixed("varm/scale").size()),
-                                  rows.fixed("varm/scale").begin());
-            });
-        }
-    }
-};
 
 class AtlasFiles : public testing::Test {
 protected:
@@ -188,6 +113,26 @@ TEST_F(AtlasFiles, WithoutCellTypesAndPromoters) {
     EXPECT_TRUE(atlas.promoter().empty());
     EXPECT_THAT(atlas.scale("all_regions"), testing::ElementsAre(6, 7));
     EXPECT_THROW((void)atlas.accessibility("Kc"), Error);
+}
+
+TEST_F(AtlasFiles, PromotersOfEachStrand) {
+    EXPECT_TRUE(open(Draft()).promoter_on('+').empty());
+    Draft draft;
+    draft.layout.row_arrays.push_back({"obs/promoter_plus", store::Type::boolean, {}});
+    draft.layout.row_arrays.push_back({"obs/promoter_minus", store::Type::boolean, {}});
+    draft.promoter_plus = {0, 1, 0, 0};
+    draft.promoter_minus = {0, 1, 0, 1};
+    auto const atlas = open(draft);
+    EXPECT_THAT(atlas.promoter(), testing::ElementsAre(0, 1, 0, 1));
+    EXPECT_THAT(atlas.promoter_on('+'), testing::ElementsAre(0, 1, 0, 0));
+    EXPECT_THAT(atlas.promoter_on('-'), testing::ElementsAre(0, 1, 0, 1));
+    draft.promoter_plus = {0, 0, 0, 0};
+    EXPECT_NE(open(draft).content_hash(), atlas.content_hash());
+    refused(
+        [](Draft& d) {
+            d.layout.row_arrays.push_back({"obs/promoter_plus", store::Type::boolean, {}});
+        },
+        {"obs/promoter_minus", "both strands"});
 }
 
 TEST_F(AtlasFiles, UnknownNamesAreRefusedWithTheNearest) {

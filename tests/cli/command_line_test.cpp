@@ -30,6 +30,10 @@ TEST(CommandLine, AJobWithItsOptions) {
 TEST(CommandLine, OtherCommands) {
     EXPECT_EQ(parse({"status", "x.h5ad"}).line->file, "x.h5ad");
     EXPECT_EQ(parse({"plan", "synthetic", "--ranks", "8"}).line->plan.ranks, 8);
+    auto const merge = parse({"merge", "base", "adaptor", "--output", "out"});
+    EXPECT_EQ(merge.line->file, "base");
+    EXPECT_EQ(merge.line->adaptor, "adaptor");
+    EXPECT_EQ(merge.line->output, "out");
     EXPECT_EQ(parse({"simulate", "--ranks", "4,8"}).line->simulate.ranks, (std::vector<std::int64_t>{4, 8}));
     EXPECT_EQ(parse({"config", "synthetic"}).line->job, "synthetic");
 }
@@ -38,7 +42,7 @@ TEST(CommandLine, WrongWordsAreNamedWithTheNearest) {
     for (auto const& [words, fragment] : std::vector<std::pair<std::vector<char const*>, std::string>>{
              {{"synthetik"}, "did you mean 'synthetic'?"},
              {{"synthetik", "--help"}, "did you mean 'synthetic'?"},
-             {{"bench", "--help"}, "no command 'bench'"},
+             {{"benhc", "--help"}, "no command 'benhc'"},
              {{}, "which command?"},
              {{"synthetic", "--confg", "x"}, "did you mean '--config'?"},
              {{"status"}, "FILE"},
@@ -55,8 +59,8 @@ TEST(CommandLine, WrongWordsAreNamedWithTheNearest) {
 TEST(CommandLine, HelpHasAnExampleForEachCommand) {
     auto const help = parse({"--help"});
     EXPECT_EQ(help.exit_code, 0);
-    for (char const* command : {"synthetic", "status", "verify", "seal", "plan", "simulate", "jobs", "config",
-                                "doctor", "completion"}) {
+    for (char const* command : {"synthetic", "status", "verify", "seal", "weights", "merge", "plan",
+                                "simulate", "bench", "jobs", "config", "doctor", "completion"}) {
         EXPECT_THAT(help.text, HasSubstr(command));
         auto const one = parse({command, "--help"});
         EXPECT_EQ(one.exit_code, 0);
@@ -71,6 +75,9 @@ TEST(CommandLine, CompletionKnowsCommandsOptionsAndSettings) {
         EXPECT_THAT(script, HasSubstr("--overwrite"));
         EXPECT_THAT(script, HasSubstr("duration.mean_ms="));
         EXPECT_THAT(script, HasSubstr("commit.seconds="));
+        EXPECT_THAT(script, HasSubstr("checkpoint.every_s="));
+        EXPECT_THAT(script, HasSubstr("folds.ranks_per_fold="));
+        EXPECT_THAT(script, HasSubstr(" train folds"));
     }
 }
 

@@ -1,46 +1,26 @@
 #include "mpira/genome/elements.hpp"
 
 #include <filesystem>
-#include <fstream>
 #include <string>
-
-#include <unistd.h>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "mpira/base/error.hpp"
+#include "genome/files.hpp"
 
 namespace mpira::genome {
 namespace {
 
 class Elements : public testing::Test {
 protected:
-    Elements() {
-        auto const* const test = testing::UnitTest::GetInstance()->current_test_info();
-        folder_ = std::filesystem::temp_directory_path() /
-                  ("mpira_elements_" + std::string(test->name()) + std::to_string(::getpid()));
-        std::filesystem::create_directories(folder_);
+    [[nodiscard]] std::filesystem::path write(std::string const& name, std::string const& text) const {
+        return folder_.write(name, text);
     }
-    ~Elements() override { std::filesystem::remove_all(folder_); }
-
-    std::filesystem::path write(std::string const& name, std::string const& text) const {
-        auto path = folder_ / name;
-        std::ofstream(path, std::ios::binary) << text;
-        return path;
+    static void refused(ElementSource const& source, std::initializer_list<std::string> parts) {
+        expect_refusal([&] { (void)ElementLibrary::open(source); }, parts);
     }
-    static void refused(ElementSource const& source, std::vector<std::string> const& parts) {
-        try {
-            (void)ElementLibrary::open(source);
-            ADD_FAILURE() << "not refused: " << parts.front();
-        } catch (Error const& error) {
-            EXPECT_EQ(error.exit_code(), 2);
-            for (auto const& part : parts) {
-                EXPECT_THAT(error.what(), testing::HasSubstr(part));
-            }
-        }
-    }
-    std::filesystem::path folder_;
+    Folder folder_;
 };
 
 TEST_F(Elements, FromFasta) {
@@ -77,6 +57,43 @@ TEST_F(Elements, FromBedInFileOrder) {
     ASSERT_TRUE(library.locus(2).has_value());
     EXPECT_EQ(library.locus(2)->chrom, "chrA");
     EXPECT_EQ(library.locus(2)->end, 4);
+}
+
+TEST_F(Elements, ReverseStrandIsReverseComplemented) {
+    auto const genome = write("g.fa", ">chrA\nAACGTGGTNR\n");
+    auto const library = ElementLibrary::open({.bed = write("e.bed",
+                                                            "chrA\t0\t7\tplus\t0\t+\n"
+                                                            "chrA\t0\t7\tminus\t0\t-\n"
+                                                            "chrA\t0\t7\tunsaid\t0\t.\n"
+                                                            "chrA\t4\t10\t.\t0\t-\textra\n"
+                                                            "chrA\t4\t10\t.\t0\t+\n"
+                                                            "chrA\t0\t3\n"),
+                                               .genome = genome,
+                                               .vector = write("v.fa", ">v\nTT__Enhancer__GG\n")});
+    ASSERT_EQ(library.size(), 6U);
+    EXPECT_TRUE(library.has_strands());
+    EXPECT_EQ(library.sequence(0), "AACGTGG");
+    EXPECT_EQ(library.sequence(1), "CCACGTT");
+    EXPECT_EQ(library.sequence(2), "AACGTGG");
+    EXPECT_EQ(library.sequence(3), "NNACCA");                 // of TGGTNR
+    EXPECT_EQ(library.scan_sequence(1, 100), "TTCCACGTTGG");  // the vector keeps its strand
+    EXPECT_EQ(library.name(3), "chrA:4-10(-)");
+    EXPECT_EQ(library.name(4), "chrA:4-10");
+    std::string strands;
+    for (std::uint64_t element = 0; element < library.size(); ++element) {
+        strands += library.locus(element)->strand;
+    }
+    EXPECT_EQ(strands, "+-.-+.");
+
+    auto const without =
+        ElementLibrary::open({.bed = write("f.bed", "chrA\t0\t7\tx\t0\t.\n"), .genome = genome});
+    EXPECT_FALSE(without.has_strands());
+    // A group in column 6 is no strand.
+    auto const group = ElementLibrary::open(
+        {.bed = write("h.bed", "chrA\t0\t7\tx\t0\t-\n"), .genome = genome, .group_column = 6});
+    EXPECT_FALSE(group.has_strands());
+    EXPECT_EQ(group.sequence(0), "AACGTGG");
+    EXPECT_THAT(group.group_names(), testing::ElementsAre("-"));
 }
 
 TEST_F(Elements, GroupsFromATableInAnyOrderOrFromAColumn) {
@@ -127,10 +144,10 @@ TEST_F(Elements, WrongFastaIsRefusedByName) {
             {"c.fa, line 3", "'empty' has no sequence"});
     refused({.fasta = write("d.fa", ">x\nACGT\nAC-T\n")}, {"d.fa, line 3", "element 'x' has '-'"});
     refused({.fasta = write("e.fa", ">x\nA\n>y\nC\n>x 2\nG\n")},
-            {"e.fa, line 5", "'x' was used before, in line 1"});
+            {"e.fa, line 5", "'x' was used before, in", "e.fa, line 1;"});
     refused({.fasta = write("f.fa", "> \nA\n")}, {"f.fa, line 1", "without a name"});
     refused({.fasta = write("g.fa.gz", "\x1f\x8b rest")}, {"g.fa.gz", "gunzip"});
-    refused({.fasta = folder_ / "none.fa"}, {"none.fa"});
+    refused({.fasta = folder_.path() / "none.fa"}, {"none.fa"});
     refused({}, {"name one"});
 }
 
@@ -146,7 +163,10 @@ TEST_F(Elements, WrongBedIsRefusedByLine) {
     refused(bed("e.bed", "chrA\t1\t11\n"), {"e.bed, line 1", "beyond chrA of 10 bp"});
     refused(bed("f.bed", "chrA\t-1\t5\n"), {"f.bed, line 1"});
     refused(bed("g.bed", "chrA\t0\t5\nchrA\t0\t5\n"),
-            {"g.bed, line 2", "'chrA:0-5' was used before, in line 1"});
+            {"g.bed, line 2", "'chrA:0-5' was used before, in", "g.bed, line 1;"});
+    refused(bed("s.bed", "chrA\t0\t5\tx\t0\t+\nchrA\t0\t5\ty\t0\tbound\n"),
+            {"s.bed, line 2", "strand", "'bound'"});
+    refused(bed("t.bed", "chrA\t0\t5\tx\t0\t\n"), {"t.bed, line 1", "strand", "''"});
     auto wrong_column = bed("h.bed", "chrA\t0\t5\n");
     wrong_column.group_column = 4;
     refused(wrong_column, {"h.bed, line 1", "no column 4"});

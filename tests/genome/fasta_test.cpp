@@ -108,6 +108,8 @@ TEST(Fasta, Refusals) {
              {">one\nACGT\nAC\nACGT\n", {"bad.fa line 4", "'one'", "different lengths"}},
              {">one\nACGT\nACGTA\n", {"bad.fa line 3", "different lengths"}},
              {">one\nACGT\n> two\nAC\n", {"bad.fa line 3", "without a name"}},
+             {">one\nAC GT\nACGTA\n", {"bad.fa line 2", "byte 0x20"}},
+             {">b\n\264\n\366\nb\n\n", {"bad.fa line 2", "byte 0xb4"}},
              {"", {"bad.fa", "no sequence"}},
          }) {
         auto const file = folder.write("bad.fa", text);
@@ -127,6 +129,18 @@ TEST(Fasta, Refusals) {
     expect_refusal([&] { fasta.fetch("one", 4, 9); }, {"one:4-9", "8 bp"});
     expect_refusal([&] { fasta.fetch("one", -1, 3); }, {"one:-1-3"});
     expect_refusal([&] { fasta.fetch("one", 3, 1); }, {"one:3-1"});
+}
+
+TEST(Fasta, AnIndexThatCantBeRightIsRefused) {
+    Folder const folder;
+    auto const file = folder.write("one.fa", ">one\nACGT\nAC\n");
+    for (std::string const line :
+         {"one\t6\t5\t0\t5", "one\t6\t5\t4\t0", "one\t-6\t5\t4\t5", "one\t6\t-5\t4\t5"}) {
+        auto const index = folder.write("one.fa.fai", line + "\n");
+        std::filesystem::last_write_time(index,
+                                         std::filesystem::last_write_time(file) + std::chrono::hours(1));
+        expect_refusal([&] { Fasta const fasta(file); }, {"one.fa.fai line 1", "remove the file"});
+    }
 }
 
 TEST(Fasta, AFileThatShrankUnderItsIndexIsRefused) {

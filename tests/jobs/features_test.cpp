@@ -219,6 +219,41 @@ TEST_F(FeaturesJob, ScalesAreColumnMaxima) {
     EXPECT_THAT(atlas.scale("Kc"), testing::ElementsAreArray(kc));
 }
 
+TEST_F(FeaturesJob, ExpressionComesFromATable) {
+    std::string by_name = "region\tKc.plus\tKc.minus\ttotal\n";
+    std::string by_place = "chrom\tstart\tend\tKc.plus\tKc.minus\ttotal\n";
+    std::vector<float> minus;
+    for (auto const& [region, name] : regions_) {
+        minus.push_back(static_cast<float>(minus.size()) * 0.25F);
+        auto const values =
+            "\t0.5\t" + std::to_string(minus.back()) + "\t" + std::to_string(region.start) + "\n";
+        by_name = by_name + name + values;
+        by_place += "chr" + std::to_string(region.chrom + 1) + "\t" + std::to_string(region.start) + "\t" +
+                    std::to_string(region.end) + values;
+    }
+    for (auto const& text : {by_name, by_place}) {
+        auto const table = folder_.write("expression.tsv", text);
+        auto const atlas = run({{"expression.table", table.string()}, {"unit.regions", "7"}});
+        EXPECT_THAT(atlas.expression_names(), testing::ElementsAre("Kc.plus", "Kc.minus", "total"));
+        EXPECT_THAT(atlas.expression("Kc.minus"), testing::ElementsAreArray(minus));
+        EXPECT_EQ(atlas.expression("total").back(), static_cast<float>(regions_.rbegin()->first.start));
+        EXPECT_THAT(atlas.describe(), testing::HasSubstr("3 expression columns"));
+        EXPECT_NE(make(settings({{"expression.table", table.string()}}))->layout().identity,
+                  make(settings())->layout().identity);
+    }
+    auto const unpaired = folder_.write(
+        "unpaired.tsv", "region\tKc.plus\n" + [&] {
+            std::string lines;
+            for (auto const& [region, name] : regions_) lines += name + "\t1\n";
+            return lines;
+        }());
+    refused({{"expression.table", unpaired.string()}}, {"expression.table", "'Kc.plus'", "no 'Kc.minus'"});
+    auto const short_of = folder_.write("short.tsv", "region\ta\nregion0\t1\n");
+    refused({{"expression.table", short_of.string()}}, {"short.tsv", "no line for region 'region1'"});
+    auto const wrong = folder_.write("wrong.tsv", "region\ta\nregion0\t-1\n");
+    refused({{"expression.table", wrong.string()}}, {"wrong.tsv, line 2", "'-1' for a"});
+}
+
 TEST_F(FeaturesJob, IdentityFollowsContentNotPaths) {
     auto const identity = make(settings())->layout().identity;
     auto const copy = folder_.path() / "copy.fa";

@@ -57,7 +57,13 @@ TEST(Get, StartsAsTheSpecificationSays) {  // spec/get.md 1.2
     config.head = HeadKind::masked;
     config.outputs = config.features;
     Get const get(config, 3);
-    for (auto const& [name, tensor, decay] : get.parameters()) {
+    for (auto const& [name, tensor, decay, trainable, depth_id] : get.parameters()) {
+        EXPECT_TRUE(trainable);
+        int const expected = name.starts_with("encoder.blocks.") ? 1 + (name[15] - '0')
+                             : name.starts_with("head") || name.starts_with("encoder.norm")
+                                 ? static_cast<int>(config.depth) + 1
+                                 : 0;  // region_embed, cls_token, mask_token
+        EXPECT_EQ(depth_id, expected) << name;
         if (tensor.dim() == 2) {
             double const bound = std::sqrt(6.0 / static_cast<double>(tensor.size(0) + tensor.size(1)));
             auto const most = tensor.abs().max().item<double>();
@@ -177,7 +183,7 @@ TEST(Get, WeightsSurviveAFile) {
     tests::Folder const folder;
     Get const get(kSmall, 8);
     std::vector<at::Tensor> keep;
-    write_weights(folder / "w.safetensors", tests::card_for(kSmall, 5), views_of(get, keep));
+    write_weights(folder / "w.safetensors", tests::card_for(kSmall, 5), views_of(get.parameters(), keep));
     Get const read{Weights(folder / "w.safetensors")};
     auto const before = get.parameters();
     auto const after = read.parameters();

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "mpira/base/philox.hpp"
+
 #include "support.hpp"
 
 namespace mpira::model {
@@ -315,6 +317,69 @@ TEST_F(Insertion, StatisticsAreThoseOfThePredictions) {
             EXPECT_NEAR(statistics[i], expected[i], 1e-12) << names[i];
         }
     }
+}
+
+TEST_F(Insertion, AnEarlyStopUsesTheFirstInsertionsAndNoOthers) {
+    constexpr std::size_t kAll = 200;
+    Draws draws(7, Stream::tests, 0);
+    std::vector<std::int64_t> many(kAll);
+    std::vector<std::int32_t> classes(kAll);
+    for (std::size_t i = 0; i < kAll; ++i) {
+        many[i] = static_cast<std::int64_t>(draws.below(30));
+        classes[i] = static_cast<std::int32_t>(draws.below(2));
+    }
+    ScreenShape const shape{.outputs = {"plus", "minus"}, .classes = {"a", "b"}};
+    auto const names = statistic_names(shape);
+    auto const value = [&](std::vector<double> const& statistics, std::string_view name) {
+        return statistics[static_cast<std::size_t>(std::ranges::find(names, name) - names.begin())];
+    };
+    auto expression = predictor(
+        kTwoStrands, {.window = kWindow, .focus = 4, .micro_batch = 5, .remember_uninserted = false});
+    struct Screened {
+        std::size_t used = 0;
+        std::vector<double> statistics;
+        std::vector<float> raw;
+    };
+    auto const screen = [&](std::size_t insertions, double stop_se) {
+        Screened result{0, std::vector<double>(names.size()), std::vector<float>(2 * insertions)};
+        result.used =
+            screen_element(expression, nullptr, shape,
+                           {std::span(vectors_).first(8), std::span(vectors_).subspan(8),
+                            std::span(many).first(insertions), std::span(classes).first(insertions), stop_se},
+                           result.statistics, {.element = result.raw});
+        return result;
+    };
+    auto const all = screen(kAll, 0);
+    EXPECT_EQ(all.used, kAll);
+
+    // At once: the bits of a screen of 64. The two shuffles go on in turn.
+    auto const at_once = screen(kAll, 1e6);
+    auto const sixty_four = screen(64, 0);
+    EXPECT_EQ(at_once.used, 64U);
+    EXPECT_EQ(at_once.statistics, sixty_four.statistics);
+    EXPECT_TRUE(std::equal(sixty_four.raw.begin(), sixty_four.raw.end(), at_once.raw.begin()));
+    EXPECT_TRUE(
+        std::all_of(at_once.raw.begin() + 128, at_once.raw.end(), [](float v) { return std::isnan(v); }));
+
+    // At the second look, where the worse of the two outputs is good enough, but was not at the first.
+    auto const worst = [&](Screened const& screened) {
+        return std::max(value(screened.statistics, "plus.element-uninserted.se"),
+                        value(screened.statistics, "minus.element-uninserted.se"));
+    };
+    auto const at_128 = screen(128, 0);
+    ASSERT_LT(worst(at_128), worst(sixty_four));
+    auto const second = screen(kAll, (worst(at_128) + worst(sixty_four)) / 2);
+    EXPECT_EQ(second.used, 128U);
+    EXPECT_NEAR(value(second.statistics, "plus.element.mean"), value(at_128.statistics, "plus.element.mean"),
+                1e-6);
+    EXPECT_EQ(value(second.statistics, "insertions.a") + value(second.statistics, "insertions.b"), 128);
+
+    // Never: as without, but for where micro-batches are cut.
+    auto const never = screen(kAll, 1e-9);
+    EXPECT_EQ(never.used, kAll);
+    for (std::size_t i = 0; i < names.size(); ++i)
+        EXPECT_NEAR(never.statistics[i], all.statistics[i], 1e-6) << names[i];
+    EXPECT_EQ(screen(40, 1e6).used, 40U);  // fewer than the first look
 }
 
 TEST_F(Insertion, OneInsertionHasNoSpread) {

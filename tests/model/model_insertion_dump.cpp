@@ -1,8 +1,6 @@
 // Screens elements and writes inputs and statistics, for tests/python/insertion_parity.py to compare with a
 // plain loop of its own: per case NAME.safetensors, NAME.accessibility.safetensors (if any) and
 // NAME.io.safetensors.
-#include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -97,7 +95,7 @@ void dump(Case const& entry, std::filesystem::path const& folder) {
     out.write(folder / (entry.name + ".io.safetensors"), {{"mpira", about.dump()}});
 }
 
-int run(std::filesystem::path const& folder) {
+void dump_all(std::filesystem::path const& folder) {
     GetConfig const odd{.features = 7, .dim = 12, .depth = 3, .heads = 3, .mlp_ratio = 2.5, .outputs = 2};
     GetConfig const default_data{.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1};
     Case const cases[] = {
@@ -106,18 +104,15 @@ int run(std::filesystem::path const& folder) {
         {"default_data", default_data, false, {.window = 50, .focus = 25, .micro_batch = 16}, 120, 40},
         {"full", GetConfig{}, false, {.window = 200, .focus = 100, .micro_batch = 2}, 210, 2}};
     for (auto const& entry : cases) dump(entry, folder);
-    return 0;
 }
 
 }  // namespace
 }  // namespace mpira::model
 
 int main(int argc, char** argv) {
-    try {
-        if (argc == 2) return mpira::model::run(argv[1]);
-        std::fputs("usage: model_insertion_dump FOLDER\n", stderr);
-    } catch (std::exception const& error) {
-        std::fputs(error.what(), stderr);
-    }
-    return 1;
+    return mpira::model::tests::dump_main(argc, argv, "FOLDER", [](auto const& words) {
+        if (words.size() != 1) return false;
+        mpira::model::dump_all(words[0]);
+        return true;
+    });
 }

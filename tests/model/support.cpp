@@ -1,6 +1,6 @@
 #include <algorithm>
-
-#include <unistd.h>
+#include <cstdio>
+#include <exception>
 
 #include <ATen/ops/empty.h>
 
@@ -9,17 +9,6 @@
 #include "support_torch.hpp"
 
 namespace mpira::model::tests {
-
-Folder::Folder() {
-    auto pattern = (std::filesystem::temp_directory_path() / "mpira-model-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) fail_errno("making", pattern);
-    path_ = pattern;
-}
-
-Folder::~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
 
 ModelCard card_for(GetConfig const& config, std::int64_t window) {
     ModelCard card;
@@ -58,7 +47,7 @@ ModelCard write_random_weights(std::filesystem::path const& file, GetConfig cons
     }
     auto card = card_for(config, window);
     std::vector<at::Tensor> keep;
-    card.content_hash = write_weights(file, card, views_of(get, keep));
+    card.content_hash = write_weights(file, card, views_of(get.parameters(), keep));
     return card;
 }
 
@@ -69,6 +58,17 @@ Table::Table(std::int64_t region_count, std::int64_t motif_count)
       scales(uniform_values(static_cast<std::size_t>(motifs), 21, 1, 3)),
       accessibility(uniform_values(static_cast<std::size_t>(regions), 22, 0, 1.2)) {
     for (auto& value : features) value = std::max(value, 0.0F);
+}
+
+int dump_main(int argc, char** argv, char const* usage,
+              std::function<bool(std::vector<std::string> const&)> const& run) {
+    try {
+        if (run({argv + 1, argv + argc})) return 0;
+        std::fprintf(stderr, "usage: %s %s\n", argv[0], usage);
+    } catch (std::exception const& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+    }
+    return 1;
 }
 
 }  // namespace mpira::model::tests

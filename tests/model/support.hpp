@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,21 +10,12 @@
 #include "mpira/base/error.hpp"
 #include "mpira/model/model_card.hpp"
 
+#include "support/scratch_folder.hpp"
+
 /// What tests of the model share; no Torch here.
 namespace mpira::model::tests {
 
-/// A folder of its own under the system's temporary one, removed at the end.
-class Folder {
-public:
-    Folder();
-    ~Folder();
-    Folder(Folder const&) = delete;
-    Folder& operator=(Folder const&) = delete;
-    [[nodiscard]] std::filesystem::path operator/(std::string const& name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
-};
+using Folder = test::ScratchFolder;
 
 /// A card that fits `config`: motifs "motif0".., scales 1, focus in the middle of `window`.
 ModelCard card_for(GetConfig const& config, std::int64_t window);
@@ -43,6 +35,11 @@ struct Table {
     std::int64_t motifs;
     std::vector<float> features, scales, accessibility;
 };
+
+/// main() of a program that writes what a script in Python compares. `run` gets the words of the command line
+/// and returns whether they were as `usage` says.
+int dump_main(int argc, char** argv, char const* usage,
+              std::function<bool(std::vector<std::string> const&)> const& run);
 
 /// The message of the usage error `body` throws (exit code 2), or a text that says what happened instead.
 template <typename Body>

@@ -104,19 +104,13 @@ def swap_rows(file, path):
 def change_card(**values):
     """The weights' card with other values; everything else as it was."""
 
-    def spoil(folder):
-        path = folder / "expression.safetensors"
-        data = path.read_bytes()
-        size = struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8:8 + size])
+    def change(header):
         card = json.loads(header["__metadata__"]["mpira"])
         for key, value in values.items():
             card[key] = value(card[key]) if callable(value) else value
         header["__metadata__"]["mpira"] = json.dumps(card)
-        text = json.dumps(header).encode()
-        path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + size:])
 
-    return spoil
+    return change_header(change)
 
 
 def change_header(change):
@@ -192,6 +186,10 @@ CASES = [
     # accessibility
     ("peaks without a name", F, nothing, ["--set", "accessibility.beds={}/open.bed"], ["accessibility.beds"]),
     ("no peaks", F, remove("open.bed"), [], ["open.bed"]),
+    # expression
+    ("no expression", F, nothing, ["--set", "expression.table={}/none.tsv"], ["none.tsv"]),
+    ("expression of an unknown region", F, write("e.tsv", b"chrom\tstart\tend\tx\nchr1\t1\t2\t3\n"),
+     ["--set", "expression.table={}/e.tsv"], ["e.tsv, line 2", "chr1 1 2"]),
     # atlas
     ("no atlas", L, remove("atlas.h5ad"), [], ["atlas.h5ad"]),
     ("atlas is a text", L, write("atlas.h5ad", b"x" * 4000), [], ["atlas.h5ad"]),
@@ -215,6 +213,9 @@ CASES = [
     ("model of another scan", L, change_card(scan_hash="0" * 32), [], ["scan"]),
     ("two kinds of weights", L, nothing, ["--set", "model.weights_by_group={}/clusters.tsv"], ["model.weights"]),
     # library and sites
+    ("strand that is none", L, write("e.bed", b"chr1\t5\t60\ta\t0\t+\nchr1\t5\t60\tb\t0\tfold7\n"),
+     ["--set", "elements.fasta=", "--set", "elements.bed={}/e.bed", "--set", "elements.genome={}/genome.fa"],
+     ["e.bed, line 2", "strand", "fold7"]),
     ("no elements", L, write("elements.fa", b""), [], ["elements.fa"]),
     ("element with a wrong letter", L, line("elements.fa", 2, "ACGT!ACGT"), [], ["elements.fa", "!"]),
     ("vector without placeholder", L, edit("vector.fa", "__Enhancer__", ""), [], ["vector.fa", "__Enhancer__"]),

@@ -49,6 +49,10 @@ def truncated(file):
         raw.truncate(file.stat().st_size // 2)
 
 
+def as_tsv(folder):
+    return ["--format", "tsv", "--output", folder / "out.tsv"]
+
+
 def from_python(file):
     import anndata
 
@@ -93,9 +97,10 @@ CASES = [
     ("config of an unknown job", lambda folder: ["config", "synthetc"], ["synthetc", "'synthetic'"]),
     ("plan of an unknown job", lambda folder: ["plan", "nothing"], ["nothing", "mpira jobs"]),
     ("ranks are no number", lambda folder: ["simulate", "--ranks", "4,x"], ["--ranks", "x"]),
-    ("help of an unknown command", lambda folder: ["bench", "--help"], ["no command 'bench'"]),
-    ("plan of train", lambda folder: ["plan", "train"], ["no campaign", "mpira config train"]),
-    ("as many deaths as ranks", lambda folder: ["simulate", "--ranks", "8,4", "--deaths", "4"], ["--deaths 4", "at most 3"]),
+    ("help of an unknown command", lambda folder: ["benhc", "--help"], ["no command 'benhc'"]),
+    ("plan of train", lambda folder: ["plan", "train"], ["no plan of train", "mpira config train"]),
+    ("plan of folds without an atlas", lambda folder: ["plan", "folds"], ["atlas"]),
+    ("as many deaths as ranks", lambda folder: ["simulate", "--ranks", "8,4", "--survivors-go-on", "--deaths", "4"], ["--deaths 4", "at most 3"]),
     # settings
     ("config is missing", lambda folder: ["synthetic", "--config", folder / "no.toml"], ["no.toml", "no such file"]),
     ("config is a folder", lambda folder: ["synthetic", "--config", folder], ["is a folder"]),
@@ -144,6 +149,13 @@ CASES = [
     ("verify of someone else's", on_file("verify", from_python), ["out.h5ad"]),
     ("verify of a truncated file", on_file("verify", truncated), ["out.h5ad"]),
     ("seal of nothing", lambda folder: ["seal", folder / "no.h5ad"], ["no.h5ad"]),
+    ("export of nothing", lambda folder: ["export", folder / "no.h5ad", *as_tsv(folder)], ["no.h5ad"]),
+    ("export of a truncated file",
+     lambda folder: [*on_file("export", truncated)(folder), *as_tsv(folder)], ["out.h5ad"]),
+    ("export of someone else's",
+     lambda folder: [*on_file("export", from_python)(folder), *as_tsv(folder)], ["out.h5ad"]),
+    ("export to a format that isn't", lambda folder: ["export", folder / "no.h5ad", "--format", "csv", "--output", "x"],
+     ["--format", "csv", "tsv"]),
     ("doctor in a missing folder", lambda folder: ["doctor", "--output", folder / "no" / "d.h5ad"], ["no"]),
 ]
 
@@ -155,8 +167,7 @@ def snapshot(folder):
 def check(folder, prepare, fragments, ranks):
     words = prepare(folder)
     before = snapshot(folder)
-    result = mpira(*words, ranks=ranks, timeout=60)
-    assert result.returncode == 2, result
+    result = mpira(*words, ranks=ranks, timeout=60, code=2)
     for fragment in fragments:
         assert fragment in result.text, f"'{fragment}' is not in:\n{result}"
     said = [line for line in result.stderr.splitlines() if line.startswith("mpira")]
@@ -165,6 +176,15 @@ def check(folder, prepare, fragments, ranks):
         assert result.stderr.splitlines()[-1] == said[0], f"the error stands last:\n{result}"
     after = snapshot(folder)
     assert after == before, f"files changed: {sorted(str(p) for p in before.keys() ^ after.keys())}\n{result}"
+
+
+def check_silence():
+    """Under a launcher the first process speaks and fails; one that fails earlier would have it killed unheard."""
+    for words in (["synthetik"], ["synthetic", "--confg", "x"]):
+        other = mpira(*words, OMPI_COMM_WORLD_RANK=1, code=0)
+        assert other.text == "", other
+        first = mpira(*words, OMPI_COMM_WORLD_RANK=0, code=2)
+        assert any(word in first.text for word in words[-2:]), first
 
 
 def main():
@@ -179,6 +199,7 @@ def main():
                 failed.append(name)
                 print(f"FAILED {name} ({ranks} ranks): {error}", flush=True)
 
+    check_silence()
     failed = []
     with ThreadPoolExecutor(2) as pool:  # they wait for processes
         for i, (name, prepare, fragments) in enumerate(CASES):

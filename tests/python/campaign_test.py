@@ -125,12 +125,17 @@ def one_owner_at_a_time(folder):
     first = Running("synthetic", *SLOW, "--set", "duration.mean_ms=400", "--output", file)
     wait_until(lambda: done_units(file), what="a first commit")
     assert status(file)["outcome"] == "running"
-    second = Running("synthetic", *SLOW, "--output", file, ranks=2)
-    third = Running("synthetic", *SLOW, "--fresh", "--overwrite", "--output", file)
+    # Another campaign is refused at once, without a wait for the owner's end.
+    refused = mpira("synthetic", *SLOW, "--set", "seed=2", "--output", file, code=2)
+    assert "seed = 1, now 2" in refused.text and "waiting" not in refused.text, refused
+    impatient = ["--set", "store.owner_wait_s=1"]
+    second = Running("synthetic", *SLOW, *impatient, "--output", file, ranks=2)
+    third = Running("synthetic", *SLOW, *impatient, "--fresh", "--overwrite", "--output", file)
     for run in (second, third):
         refused = run.wait(40)
         assert refused.returncode == 2, refused
         assert str(first.process.pid) in refused.text and "a.h5ad" in refused.text, refused
+        assert "waiting up to 1 s" in refused.text, refused
     first.signal(signal.SIGUSR1)
     assert first.wait(20).returncode == 3
 
@@ -229,12 +234,30 @@ def the_doctor(folder):
     scratch = folder / "doctor.h5ad"
     result = mpira("doctor", "--output", scratch, ranks=2)
     assert result.returncode == 0, result
-    for name in ("ranks", "cores", "devices", "all-reduce", "write", "read back", "locking"):
+    for name in ("ranks", "cores", "devices", "all-reduce", "nccl", "write", "read back", "locking"):
         assert re.search(rf"^(ok|warn) +{name} ", result.stdout, re.M), result
+    assert re.search(r"^ok +write +1 units by 2 ranks \(1 idle\)", result.stdout, re.M), result
     assert not scratch.exists()
     scratch.write_text("mine")
     assert mpira("doctor", "--output", scratch).returncode == 2
     assert scratch.read_text() == "mine"
+
+
+def a_long_run_on_a_login_node_is_told(folder):
+    """Where there is sbatch and no job: once the time to go is known, and only when that is long."""
+    (folder / "sbatch").write_text("")
+    path = f"{folder}:{os.environ['PATH']}"
+    long = ["synthetic", *SLOW, "--set", "rows=1000000", "--output", folder / "a.h5ad"]
+    run = Running(*long, PATH=path)
+    wait_until(lambda: "if it is a login node" in run.output(), what="the hint")
+    run.signal(signal.SIGUSR1)
+    result = run.wait(20)
+    assert result.text.count("has sbatch and this is no batch job") == 1, result
+    run = Running(*long, PATH=path, SLURM_JOB_ID=1)
+    wait_until(lambda: len(done_units(folder / "a.h5ad")) > 20, what="more units")
+    run.signal(signal.SIGUSR1)
+    assert "login node" not in run.wait(20).text
+    assert "login node" not in mpira("synthetic", *SMALL, "--output", folder / "b.h5ad", code=0, PATH=path).text
 
 
 def launched_locally(folder):
@@ -265,7 +288,7 @@ CASES = [same_bytes_at_every_rank_count, more_ranks_than_units, a_finished_campa
          a_changed_setting_is_refused_by_name, fresh_and_overwrite, a_signal_stops_and_the_next_start_resumes,
          signals_under_mpirun, one_owner_at_a_time, a_failing_unit_is_set_aside, a_unit_that_fails_once_is_retried,
          a_rank_that_dies_ends_the_job_within_seconds, status_while_it_runs, verify_and_seal, plan_and_tables,
-         the_doctor, launched_locally]
+         the_doctor, launched_locally, a_long_run_on_a_login_node_is_told]
 
 if __name__ == "__main__":
     assert MPIRA

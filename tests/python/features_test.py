@@ -108,6 +108,11 @@ def main():
     np.testing.assert_array_equal(atlas.obs["start"], regions["start"])
     np.testing.assert_array_equal(atlas.obs["end"], regions["end"])
     assert int(atlas.obs["promoter"].sum()) == 3297
+    tss = [line.split("\t") for line in (data / "tss.bed").read_text().splitlines()]
+    for name, strand in (("promoter_plus", "+"), ("promoter_minus", "-")):
+        at = np.sort([int(fields[1]) for fields in tss if fields[5] == strand])
+        marked = np.searchsorted(at, regions["start"]) < np.searchsorted(at, regions["end"])
+        np.testing.assert_array_equal(atlas.obs[name], marked)
     assert atlas.obs["done"].all()
     assert str(atlas.uns["assembly"]) == "dm3"
     assert list(atlas.uns["cell_types"]) == sets

@@ -1,4 +1,5 @@
-"""get_parity.py DUMP_PROGRAM: compares our GET with get_reference.py. Output, loss and input gradients of each output."""
+"""get_parity.py DUMP_PROGRAM: compares our GET with get_reference.py (output, loss and input gradients of each output), and
+the networks that are trained: CNN, MLP, LoRA, GET with drop path (output, loss and gradients of their parameters)."""
 import glob
 import os
 import subprocess
@@ -47,6 +48,43 @@ def check(name, weights_file, io_file):
         assert gradients[0][..., -1].abs().max() == 0 and io["gradient.0"][..., -1].abs().max() == 0
 
 
+def check_training(stem):
+    """Forward, loss and the gradient of every trained parameter; of no other."""
+    w, card = get_reference.load(stem + ".safetensors")
+    io, _ = get_reference.load(stem + ".training.safetensors")
+    a, name = card["architecture"], os.path.basename(stem)
+    trained = {key: tensor.requires_grad_(True) for key, tensor in w.items()}
+    if a["network"] != "GET":
+        out = get_reference.baseline_forward(w, a, io["x"])
+    elif "adaptor" in card:
+        base, base_card = get_reference.load(os.path.join(os.path.dirname(stem), "base.safetensors"))
+        assert card["adaptor"]["base"] == base_card["content_hash"]
+        out = get_reference.forward(get_reference.with_adaptors(base, w, card["adaptor"]), a, io["x"])
+        if "head" in card["adaptor"]["layers"]:  # the head's own tensors are frozen then
+            trained = {key: tensor for key, tensor in w.items() if ".lora_" in key}
+    else:
+        assert 0 < (io["factors"] == 0).sum() < io["factors"].numel() / 2
+        out = get_reference.forward(w, a, io["x"], factors=io["factors"])
+    compare(f"{name}: output", io["out"], out.detach())
+    loss = get_reference.poisson_loss(out, io["target"])
+    compare(f"{name}: loss", io["loss"], loss.detach())
+    assert {key for key in io if key.startswith("gradient/")} == {"gradient/" + key for key in trained}
+    for key, gradient in zip(trained, torch.autograd.grad(loss, list(trained.values()))):
+        compare(f"{name}: {key}", io["gradient/" + key], gradient)
+
+
+def check_published_adaptor(folder):
+    """Rank 4 over the published widths: under 3 MB, under 1.5 % of the weights; merged is unmerged within 1e-5."""
+    file = os.path.join(folder, "full_adaptor.safetensors")
+    size, whole = os.path.getsize(file), os.path.getsize(os.path.join(folder, "full.safetensors"))
+    out, _ = get_reference.load(os.path.join(folder, "full_adaptor.outputs.safetensors"))
+    scale = out["unmerged"].abs().max()
+    apart = ((out["merged"] - out["unmerged"]).abs().max() / scale).item()
+    moved = ((out["base"] - out["unmerged"]).abs().max() / scale).item()
+    print(f"published widths, rank 4: {size} bytes, {100 * size / whole:.2f} % of the base; merged {apart:.2g} from unmerged, which is {moved:.2g} from the base")
+    assert size < 3e6 and size < 0.015 * whole and apart < 1e-5 and moved > 0.01
+
+
 def check_copy(program, folder):
     """Every type, through Python's safetensors, our reader, our writer, and back."""
     from safetensors import safe_open
@@ -79,6 +117,11 @@ def main():
         for io_file in cases:
             stem = io_file[: -len(".io.safetensors")]
             check(os.path.basename(stem), stem + ".safetensors", io_file)
+        networks = sorted(glob.glob(os.path.join(folder, "*.training.safetensors")))
+        assert len(networks) == 5, networks
+        for training in networks:
+            check_training(training[: -len(".training.safetensors")])
+        check_published_adaptor(folder)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The lentiMPRA screen leaves the same bytes on 1 to 4 ranks, and after kill -9 of the whole job with resumes on others."""
+"""The lentiMPRA screen leaves the same bytes on 1 to 4 ranks, by both ways of writing, and after kill -9 of the whole job
+with resumes on others; where elements stop early, too, and what one does leaves the others as they are."""
 import random
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mpira_test import (Running, assert_equal_results, done_units, mpira, option, read_anndata, run_cases, wait_until)
+from mpira_test import assert_equal_results, kill_and_resume, mpira, option, read_anndata, run_cases
 from toy import make_inputs, screen_toml, write_fasta, write_weights, random_sequence
 
 import numpy as np
@@ -23,8 +24,8 @@ def prepare(folder):
     (folder / "screen.toml").write_text(screen_toml(folder, folder / "one.h5ad", settings))
 
 
-def run(folder, output, ranks, code=0):
-    return mpira("lentimpra", "--config", folder / "screen.toml", "--output", folder / output, ranks=ranks, code=code)
+def run(folder, output, ranks, *words):
+    return mpira("lentimpra", "--config", folder / "screen.toml", "--output", folder / output, *words, ranks=ranks, code=0)
 
 
 def same_bytes_on_any_rank_count(folder):
@@ -33,35 +34,65 @@ def same_bytes_on_any_rank_count(folder):
     for ranks in (2, 3, 4):
         run(folder, f"{ranks}.h5ad", ranks)
         assert_equal_results(folder / "one.h5ad", folder / f"{ranks}.h5ad")
+    run(folder, "mpiio.h5ad", 2, "--set", "store.write=mpiio")
+    assert_equal_results(folder / "one.h5ad", folder / "mpiio.h5ad")
 
 
 def same_bytes_after_kills(folder):
     prepare(folder)
     run(folder, "one.h5ad", 0)
-    chance = random.Random(1)
     killed = folder / "killed.h5ad"
-    committed, kills = set(), 0
-    while kills < KILLS:
-        ranks = chance.choice([1, 2, 3, 4])
-        running = Running("lentimpra", "--config", folder / "screen.toml", "--output", killed, ranks=ranks)
-        goal = len(committed) + chance.randint(1, max(1, ELEMENTS // (2 * KILLS)))
-        wait_until(lambda: len(done_units(killed)) >= goal or running.process.poll() is not None, what="commits")
-        if running.process.poll() is not None:
-            running.wait()
-            break
-        running.kill_all()
-        running.wait()
-        kills += 1
-        now = done_units(killed)
-        assert now >= committed, f"committed units were lost: {sorted(committed - now)}"
-        committed = now
-        half_done = read_anndata(killed)
-        assert half_done.obs["done"].sum() == len(now)
-    assert kills > 0, "the screen was over before the first kill"
+
+    def just_the_done_are_flagged(done, data):
+        assert data.obs["done"].sum() == len(done)
+
+    counts = kill_and_resume(["lentimpra", "--config", folder / "screen.toml", "--output", killed], killed,
+                             chance=random.Random(1), kills=KILLS, ranks=[1, 2, 3, 4],
+                             more=(1, max(1, ELEMENTS // (2 * KILLS))), check=just_the_done_are_flagged)
+    assert counts, "the screen was over before the first kill"
     run(folder, "killed.h5ad", 2)
     assert_equal_results(folder / "one.h5ad", killed)
-    print(f"{kills} kills, {len(committed)} of {ELEMENTS} elements committed before the last resume")
+    print(f"elements done after each kill: {counts} of {ELEMENTS}")
+
+
+def early_stops_leave_other_elements_alone(folder):
+    prepare(folder)
+    sites = ("--set", "sites.insertions=150")
+    run(folder, "all.h5ad", 0, *sites)
+    whole = read_anndata(folder / "all.h5ad")
+    errors = [f"{output}.element-uninserted.se" for output in ("plus", "minus")]
+    known_at_64 = whole.to_df()[errors].max(axis=1) * np.sqrt(150 / 64)  # about
+    stop = ("--set", f"early_stop.se={known_at_64.median()}", *sites)
+    said = run(folder, "one.h5ad", 0, *stop)
+    run(folder, "three.h5ad", 3, *stop)
+    assert_equal_results(folder / "one.h5ad", folder / "three.h5ad")
+
+    one = read_anndata(folder / "one.h5ad")
+    used = one.obs["insertions"].to_numpy()
+    assert set(used) == {64, 128, 150}, set(used)
+    assert f"{(used < 150).sum()} of {ELEMENTS} elements stopped early" in said.text, said
+    assert "64, 128, 256 or 512" in one.uns["notes"]["early_stop"] and list(one.uns["early_stop"]["looks"]) == [64, 128, 256, 512]
+    raw = np.asarray(one.obsm["raw"], dtype=float).reshape(ELEMENTS, 150, 2)
+    assert ((~np.isnan(raw)).all(axis=2).sum(axis=1) == used).all()
+    bound = one.uns["early_stop"]["se"]
+    assert (one.to_df()[errors].max(axis=1).to_numpy()[used < 150] <= bound * (1 + 1e-6)).all()
+    both = used == 150  # as without, but for where micro-batches are cut
+    assert np.abs(one.X[both] - whole.X[both])[~np.isnan(whole.X[both])].max() < 1e-4
+
+    # Every second element is another one, and stops elsewhere: the others keep their bytes.
+    lines = (folder / "elements.fa").read_text().splitlines()
+    rng = np.random.default_rng(4)
+    lines[3::4] = [random_sequence(rng, 70) for _ in lines[3::4]]
+    (folder / "elements.fa").write_text("\n".join(lines) + "\n")
+    run(folder, "other.h5ad", 2, *stop)
+    other = read_anndata(folder / "other.h5ad")
+    assert (other.obs["insertions"].to_numpy()[1::2] != used[1::2]).any()
+    for left, right in ((one.X, other.X), (one.obsm["raw"], other.obsm["raw"])):
+        assert np.asarray(left)[::2].tobytes() == np.asarray(right)[::2].tobytes()
+    said = mpira("lentimpra", "--config", folder / "screen.toml", "--output", folder / "no.h5ad", *stop, "--set",
+                 "controls.uninserted=false", code=2)
+    assert "early_stop.se" in said.text and "controls.uninserted" in said.text, said
 
 
 if __name__ == "__main__":
-    run_cases([same_bytes_on_any_rank_count, same_bytes_after_kills])
+    run_cases([same_bytes_on_any_rank_count, same_bytes_after_kills, early_stops_leave_other_elements_alone])

@@ -2,9 +2,11 @@
 import sys
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).parent))
 from mpira_test import mpira, read_anndata, run_cases
-from toy import make_inputs, screen_toml, write_weights
+from toy import make_inputs, scales_of, screen_toml, write_weights
 
 SETTINGS = "unseen_locus = \"refuse\"\n[sites]\ninsertions = 4\n[controls]\nshuffles = 0\n"
 
@@ -67,7 +69,100 @@ def groups_of_the_accessibility_models_alone(folder):
     assert "accessibility.element.mean" in read_anndata(folder / "out.h5ad").var_names
 
 
+def each_group_is_divided_by_its_own_models_scales(folder):
+    prepare(folder, [["chr2", 2000, 3000]])
+    mpira("features", "--config", folder / "features.toml", "--set", "scales=cell_type", "--fresh", "--overwrite", code=0)
+    atlas = read_anndata(folder / "atlas.h5ad")
+    for scale_set in ("all_regions", "toy_cell"):
+        write_weights(folder / f"{scale_set}.safetensors", atlas, "expression", 1, [["chr2", 2000, 3000]],
+                      scale_set=scale_set)
+    # The same sequence in both groups, and once more as the other strand's.
+    (folder / "elements.bed").write_text("".join(f"chr2\t2100\t2160\t{name}\t0\t{strand}\n" for name, strand in
+                                                 (("a", "+"), ("b", "+"), ("c", "-"), ("d", "."))))
+    (folder / "groups.tsv").write_text("a\tg1\nb\tg2\nc\tg1\nd\tg1\n")
+    (folder / "table.tsv").write_text("g1\tall_regions.safetensors\ng2\ttoy_cell.safetensors\n")
+    run(folder, "--set", f"elements.groups={folder}/groups.tsv", "--set", "model.weights=", "--set",
+        f"model.weights_by_group={folder}/table.tsv", "--set", "elements.vector=")
+    screen = read_anndata(folder / "out.h5ad")
+    features = np.asarray(screen.obsm["features"])
+    scales = {name: scales_of(atlas, name) for name in ("all_regions", "toy_cell")}
+    assert (scales["all_regions"] != scales["toy_cell"]).any()
+    raw = features[0] * scales["all_regions"]
+    assert raw.any() and features[0].max() < 1
+    np.testing.assert_allclose(features[1], np.minimum(1, raw / scales["toy_cell"]), atol=1e-6)
+    np.testing.assert_array_equal(features[3], features[0])
+    assert list(screen.obs["strand"]) == ["+", "+", "-", "."]
+
+    with_vector = ["--set", f"elements.groups={folder}/groups.tsv", "--set", "model.weights=", "--set",
+                   f"model.weights_by_group={folder}/table.tsv"]
+    run(folder, *with_vector, "--output", folder / "vector.h5ad")
+    screen = read_anndata(folder / "vector.h5ad")
+    vector = np.asarray(screen.uns["vector_features"])
+    assert list(screen.uns["vector_scale_sets"]) == ["all_regions", "toy_cell"] and vector.shape == (2, atlas.n_vars)
+    np.testing.assert_allclose(np.minimum(1, vector[0] * scales["all_regions"] / scales["toy_cell"]), vector[1], atol=1e-6)
+    assert vector[0].any()
+
+    # The '-' element is what a FASTA holds as its reverse complement; in a vector the strand shows.
+    sequence = "".join((folder / "genome.fa").read_text().split(">")[2].split("\n")[1:])[2100:2160]
+    reverse = sequence[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    (folder / "elements.fa").write_text(f">a\n{sequence}\n>b\n{sequence}\n>c\n{reverse}\n>d\n{sequence}\n")
+    run(folder, *with_vector, "--set", "elements.bed=", "--set", f"elements.fasta={folder}/elements.fa", "--output",
+        folder / "fasta.h5ad")
+    as_fasta = read_anndata(folder / "fasta.h5ad")
+    np.testing.assert_array_equal(np.asarray(as_fasta.obsm["features"]), np.asarray(screen.obsm["features"]))
+    np.testing.assert_array_equal(np.asarray(as_fasta.X), np.asarray(screen.X))
+    assert "strand" not in as_fasta.obs
+
+
+def scales_of_the_cell_type_that_is_named(folder):
+    """A model trained with each cell type's scales, read in one of them: the same as with that one's scales in its card."""
+    prepare(folder, [])
+    mpira("features", "--config", folder / "features.toml", "--set", "scales=cell_type", "--fresh", "--overwrite", code=0)
+    atlas = read_anndata(folder / "atlas.h5ad")
+    write_weights(folder / "fixed.safetensors", atlas, "expression", 1, [], scale_set="toy_cell")
+    write_weights(folder / "each.safetensors", atlas, "expression", 1, [], scale_set="toy_cell",
+                  card={"scale_set": "cell_type", "cell_type": ""})
+    fixed = ["--set", f"model.weights={folder}/fixed.safetensors", "--set", "model.unseen_locus=ignore"]
+    each = ["--set", f"model.weights={folder}/each.safetensors", "--set", "model.unseen_locus=ignore"]
+    run(folder, *fixed, "--output", folder / "fixed.h5ad")
+    run(folder, *each, "--set", "atlas.cell_type=toy_cell", "--output", folder / "each.h5ad")
+    one, other = read_anndata(folder / "fixed.h5ad"), read_anndata(folder / "each.h5ad")
+    np.testing.assert_array_equal(one.X, other.X)
+    np.testing.assert_array_equal(one.obsm["features"], other.obsm["features"])
+    assert list(other.uns["vector_scale_sets"]) == ["toy_cell"]
+    for words in ([], ["--set", "atlas.cell_type=toy_cel"]):
+        text = run(folder, *each, *words, "--output", folder / "never.h5ad", code=2).text
+        assert "atlas.cell_type" in text and "scales of each cell type" in text, text
+
+    (folder / "predict.toml").write_text(f'[atlas]\nfile = "{folder}/atlas.h5ad"\n')
+    for name, cell_type in (("fixed", "toy_cell"), ("each", "toy_cell")):
+        mpira("predict", "--config", folder / "predict.toml", "--set", f"model.weights={folder}/{name}.safetensors", "--set",
+              f"cell_types={cell_type}", "--output", folder / f"{name}.predicted.h5ad", code=0)
+    one, other = (read_anndata(folder / f"{name}.predicted.h5ad") for name in ("fixed", "each"))
+    assert one.n_obs == atlas.n_obs
+    np.testing.assert_array_equal(one.X, other.X)
+    text = mpira("predict", "--config", folder / "predict.toml", "--set", f"model.weights={folder}/each.safetensors",
+                 "--output", folder / "never.h5ad", code=2).text
+    assert "cell_types: give one name" in text and "each.safetensors has no cell_type" in text, text
+
+
+def elements_without_motif_or_too_long_are_told(folder):
+    prepare(folder, [])
+    (folder / "elements.fa").write_text((folder / "elements.fa").read_text() + ">bare\nNNNNNNNNNN\n")
+    result = run(folder, "--set", "elements.bed=", "--set", f"elements.fasta={folder}/elements.fa", "--set",
+                 "elements.vector=")
+    screen = read_anndata(folder / "out.h5ad")
+    bare = screen.obs["no_motif"].to_numpy()
+    cut = screen.obs["cut_to_middle"].to_numpy()
+    assert bare[-1] and not bare.all() and cut.sum() == 3, screen.obs  # of 80, 61 and 80 bp; 60 are scanned
+    assert f"{bare.sum()} of 7 elements have no motif" in result.text, result
+    assert "3 of 7 elements are longer than the 60 bp" in result.text, result
+    assert f"of 7 elements, {bare.sum()} have no motif (obs/no_motif) and 3 are cut" in result.text, result
+
+
 if __name__ == "__main__":
     run_cases([held_out_wholly, one_base_seen_is_refused, the_accessibility_model_may_not_have_seen_it_either,
                sites_avoid_what_either_model_holds_out, another_accessibility_head_is_refused,
-               groups_of_the_accessibility_models_alone])
+               groups_of_the_accessibility_models_alone, each_group_is_divided_by_its_own_models_scales,
+               scales_of_the_cell_type_that_is_named,
+               elements_without_motif_or_too_long_are_told])

@@ -180,7 +180,11 @@ raw = "f32"
     accessibility = get_reference.load(folder / "accessibility.safetensors")
 
     vector_alone = np.minimum(motif_vector(in_vector("", folder), atlas) / scales_of(atlas), 1)
-    assert np.abs(np.asarray(screen.uns["vector_features"]) - vector_alone).max() < 1e-6
+    assert list(screen.uns["vector_scale_sets"]) == ["all_regions"]
+    assert np.asarray(screen.uns["vector_features"]).shape == (1, atlas.n_vars)
+    assert np.abs(np.asarray(screen.uns["vector_features"])[0] - vector_alone).max() < 1e-6
+    assert list(screen.obs["cut_to_middle"]) == [len(sequence) > SCAN_BP for sequence in elements.values()]
+    assert list(screen.obs["no_motif"]) == list(~np.asarray(screen.obsm["features"]).any(axis=1))
 
     worst = 0.0
     for number, (name, sequence) in enumerate(elements.items()):

@@ -34,7 +34,7 @@ def command_line(*words, ranks=0):
 # As config/cmake/MpiraTest.cmake sets it, so that a script also runs by hand.
 DEFAULT_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
                        "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_ALLOW_RUN_AS_ROOT": "1",
-                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 def environment(ranks, **extra):
@@ -69,21 +69,26 @@ class Running:
     alive = []  # those not waited for: run_cases ends them when a case fails
 
     def __init__(self, *words, ranks=0, **extra):
-        self.words = command_line(*words, ranks=ranks)
+        self.words = self.start(*words, ranks=ranks)
         self.ranks = ranks
         self.folder = tempfile.mkdtemp(prefix="mpira-run-")
         self.out = open(Path(self.folder) / "stdout", "wb")
         self.err = open(Path(self.folder) / "stderr", "wb")
+        extra.setdefault("OMPI_MCA_orte_tmpdir_base", self.folder)  # see mpira_mpi_environment in MpiraTest.cmake
         self.begin = time.monotonic()
         self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err,
                                         env=environment(ranks, **extra), start_new_session=True)
         Running.alive.append(self)
 
+    def start(self, *words, ranks):
+        return command_line(*words, ranks=ranks)
+
+    def pids_of(self, program):
+        return [pid for pid in descendants(self.process.pid) if executable(pid) == os.path.realpath(program)]
+
     def rank_pids(self):
         """Process numbers of the ranks: the launcher's descendants that run the binary."""
-        if self.ranks == 0:
-            return [self.process.pid]
-        return [pid for pid in descendants(self.process.pid) if executable(pid) == os.path.realpath(MPIRA)]
+        return [self.process.pid] if self.ranks == 0 else self.pids_of(MPIRA)
 
     def output(self):
         return "".join((Path(self.folder) / name).read_text(errors="replace") for name in ("stdout", "stderr"))
@@ -115,6 +120,8 @@ class Running:
 
 def mpira(*words, ranks=0, timeout=60, code=None, **extra):
     """Runs to the end. `code`: the exit code it must have."""
+    if code == 2:  # all ranks leave together, nothing is to be drained: mpirun need not wait for it
+        extra.setdefault("OMPI_MCA_odls_base_sigkill_timeout", 0)
     result = Running(*words, ranks=ranks, **extra).wait(timeout)
     assert code is None or result.returncode == code, f"expected exit code {code}:\n{result}"
     return result
@@ -168,6 +175,58 @@ def wait_until(condition, timeout=30, what="condition"):
     raise AssertionError(f"waited {timeout} s in vain: {what}")
 
 
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def kill_and_resume(words, file, *, chance, kills, ranks, more=(1, 1), ready=lambda: True, wait_s=0.0, one_rank=False,
+                    timeout=30, check=lambda done, data: None):
+    """Starts the command, which writes `file`, again and again and kill -9s it. Returns how many units were done after
+    each kill: fewer numbers than `kills` when a run came to its end before.
+
+    ranks: rank counts to draw from, never the same twice running. A run is killed once it has committed units drawn
+    from `more` and ready() holds, after up to wait_s seconds; with one_rank a rank dies, else launcher and ranks at
+    once. After each kill every rank is gone, no committed unit is lost, anndata opens the file, and check(units done,
+    what anndata read) passes. chance: the random.Random of all draws.
+    """
+    done, counts, ranks_before = set(), [], 0
+    while len(counts) < kills:
+        ranks_before = chance.choice([n for n in ranks if n != ranks_before] or ranks)
+        run = Running(*words, ranks=ranks_before)
+        goal = len(done) + chance.randint(*more)
+        committed = set()
+
+        def due():
+            nonlocal committed
+            committed = done_units(file)
+            return (len(committed) >= goal and ready()) or run.process.poll() is not None
+
+        wait_until(due, timeout, f"commits after {len(counts)} kills")
+        if wait_s > 0:
+            time.sleep(chance.random() * wait_s)
+            committed = done_units(file)
+        pids = run.rank_pids()  # nothing slow from here to the kill: a short run would be over
+        if len(pids) < ranks_before:  # at its end, or over
+            result = run.wait()
+            assert result.returncode == 0, result
+            break
+        if one_rank:
+            kill(chance.choice(pids))
+        else:
+            run.kill_all()
+        result = run.wait(30)
+        assert result.returncode != 0, result
+        wait_until(lambda: not any(alive(pid) for pid in pids), 30, "the other ranks' end")
+        done = done_units(file)
+        assert committed <= done, f"committed units were lost: {sorted(committed - done)}"
+        check(done, read_anndata(file))
+        counts.append(len(done))
+    return counts
+
+
 # ---- result files
 
 
@@ -202,7 +261,7 @@ def assert_equal_results(one, other):
 
 
 JOURNAL_ROW = np.dtype([("magic", "<u4"), ("crc", "<u4"), ("unit", "<u8"), ("data_crc", "<u4"), ("attempt", "<u2"),
-                        ("state", "u1"), ("zero", "u1"), ("seconds", "<f8"), ("finished_ms", "<i8"),
+                        ("state", "u1"), ("blame", "u1"), ("seconds", "<f8"), ("finished_ms", "<i8"),
                         ("machine", "S40"), ("error", "S48")])
 DONE = 2
 
@@ -266,8 +325,13 @@ def synthetic_rows(rows, columns, seed=1):
 
 
 def run_cases(cases, argv=None):
-    """Runs the functions of a test file, or those named on the command line; each gets an empty folder."""
+    """Runs the functions of a test file, or those named on the command line; each gets an empty folder.
+
+    --part=1/2: every second one, so that ctest can run a file that mostly waits in two entries side by side.
+    """
     chosen = [name for name in (argv or sys.argv[1:]) if not name.startswith("--")]
+    part, parts = map(int, option("part", "1/1").split("/"))
+    cases = cases[part - 1::parts]
     failed = []
     for case in cases:
         if chosen and case.__name__ not in chosen:

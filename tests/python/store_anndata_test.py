@@ -53,6 +53,15 @@ def check_sample(file, done_units, finished):
     assert data.X.dtype == np.float32 and data.layers["sd"].dtype == np.float64
     assert data.obsm["raw"].dtype == np.float16 and data.obsm["raw"].shape == (ROWS, 2, 5)
     assert data.obsm["places"].dtype == np.int64
+    brain = data.obsm["brain"]  # numpy has no bfloat16: float32, whose lower half is 0
+    assert brain.dtype == np.float32 and not (brain.view(np.uint32) & 0xFFFF).any() and (brain[rows] != 0).all()
+    windows = data.obsm["windows"]
+    assert sparse.issparse(windows) and windows.shape == (ROWS, 0x40000000) and windows.dtype == np.float32
+    assert windows.indptr.tolist() == list(range(0, 3 * ROWS + 1, 3))
+    for part in ("data", "indices"):
+        values = getattr(windows, part).reshape(ROWS, 3)
+        assert np.array_equal(values.ravel(), raw(file, f"obsm/windows/{part}")), part
+        assert (values[rows] != 0).any(axis=1).all() and (values[~rows] == 0).all(), part
     for name, values in {"X": data.X, "layers/sd": data.layers["sd"], "obsm/codes": data.obsm["codes"]}.items():
         assert np.array_equal(values, raw(file, name))
         assert (values[rows] != 0).any(axis=1).all(), name
@@ -87,6 +96,8 @@ def sample_at_every_moment(folder):
     write(file, "seal")
     sealed = check_sample(f"{file}.sealed.h5ad", set(range(6)), True)
     assert np.array_equal(sealed.X, whole.X) and np.array_equal(sealed.obsm["raw"], whole.obsm["raw"])
+    assert np.array_equal(sealed.obsm["windows"].indices, whole.obsm["windows"].indices)
+    assert np.array_equal(sealed.obsm["windows"].data, whole.obsm["windows"].data)
     with h5py.File(f"{file}.sealed.h5ad", "r") as opened:
         assert opened["X"].compression == "gzip" and opened["X"].shuffle
     # Rewritten with compression it is read, but takes no rows.

@@ -68,8 +68,8 @@ beds = ["toy_cell={folder}/open.bed"]
     return dict(elements)
 
 
-def write_weights(path, atlas, head, seed, held_out, accessibility="constant"):
-    """A random GET with a card that fits the atlas."""
+def write_weights(path, atlas, head, seed, held_out, accessibility="constant", scale_set="all_regions", card=None):
+    """A random GET with a card that fits the atlas; `card` changes keys of it."""
     from safetensors.torch import save_file
 
     generator = torch.Generator().manual_seed(seed)
@@ -89,19 +89,19 @@ def write_weights(path, atlas, head, seed, held_out, accessibility="constant"):
         tensors[b + "mlp.fc2.weight"], tensors[b + "mlp.fc2.bias"] = normal(d, hidden), normal(d)
     tensors["encoder.norm.weight"], tensors["encoder.norm.bias"] = 1 + normal(d), normal(d)
     tensors["head_exp.head.weight"], tensors["head_exp.head.bias"] = normal(outputs, d), normal(outputs)
-    card = {"format": 1, "architecture": {"network": "GET", "features": len(motifs) + 1, "dim": d, "depth": depth, "heads": 4,
-                                          "mlp_ratio": 2.0, "outputs": outputs, "head": head, "drop_path": 0.0,
-                                          "eps": 1e-6},
-            "assembly": "toy", "motifs": motifs, "scan_hash": str(atlas.uns["scan"]["hash"]), "window": WINDOW,
-            "focus": FOCUS, "accessibility": accessibility, "cell_type": "toy_cell", "scale_set": "all_regions",
-            "scales": scales_of(atlas).astype(float).tolist(), "held_out": held_out, "window_regions": "all",
-            "parents": [], "output_names": [], "training": {}, "content_hash": ""}
+    facts = {"format": 1, "architecture": {"network": "GET", "features": len(motifs) + 1, "dim": d, "depth": depth, "heads": 4,
+                                           "mlp_ratio": 2.0, "outputs": outputs, "head": head, "drop_path": 0.0,
+                                           "eps": 1e-6},
+             "assembly": "toy", "motifs": motifs, "scan_hash": str(atlas.uns["scan"]["hash"]), "window": WINDOW,
+             "focus": FOCUS, "accessibility": accessibility, "cell_type": "toy_cell", "scale_set": scale_set,
+             "scales": scales_of(atlas, scale_set).astype(float).tolist(), "held_out": held_out, "window_regions": "all",
+             "parents": [], "output_names": [], "training": {}, "content_hash": ""}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path,
-              metadata={"mpira": json.dumps(card), "format": "pt"})
+              metadata={"mpira": json.dumps(facts | (card or {})), "format": "pt"})
 
 
-def scales_of(atlas):
-    return np.asarray(atlas.varm["scale"])[:, list(atlas.uns["scale_sets"]).index("all_regions")]
+def scales_of(atlas, scale_set="all_regions"):
+    return np.asarray(atlas.varm["scale"])[:, list(atlas.uns["scale_sets"]).index(scale_set)]
 
 
 def screen_toml(folder, output, extra="", weights=None):

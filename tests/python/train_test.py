@@ -3,6 +3,7 @@ kill -9, other rank counts, finished output, and wrong inputs by name."""
 
 import json
 import random
+import re
 import signal
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from mpira_test import Running, mpira, wait_until
+from mpira_test import Running, mpira, status, wait_until
 
 MOTIFS = {"boundA": "TGACTCAGG", "boundB": "CCACGTGAT", "other": "GGGCGGATC"}
 CHROMS = {"chr1": 200_000, "chr2": 120_000, "chr3": 80_000}
@@ -78,6 +79,8 @@ def check_files(folder):
     assert card["held_out"] == [["chr1", 0, 60000]], card["held_out"]
     assert card["window"] == 12 and card["focus"] == 6 and len(card["scales"]) == 3 and card["scan_hash"]
     assert not list(folder.glob("*.checkpoint*")), "a finished run leaves no checkpoint"
+    assert status(folder / "w.safetensors")["outcome"] == "done"
+    assert "no such file" in mpira("status", folder / "absent.safetensors", code=2).text.lower()
 
     records = [json.loads(line) for line in (folder / "w.metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, 31))
@@ -101,6 +104,17 @@ def check_files(folder):
     assert auroc > 0.95, auroc
 
 
+def check_status(file, epochs):
+    """`mpira status` of an interrupted training, by any of its files' names."""
+    for name in (file, file.with_suffix(".checkpoint.safetensors"), file.with_suffix(".metrics.jsonl")):
+        text = mpira("status", name, code=0).stdout
+        assert f"epochs     {epochs} of 30 done" in text and "training loss" in text and "validation loss" in text, text
+        assert re.search(r"same mpira train command again.*goes on after epoch \d+", text), text
+    found = status(file)
+    assert found["outcome"] == "partial" and found["epochs_done"] == epochs and found["epochs"] == 30, found
+    assert 0 < found["checkpoint_epoch"] <= epochs and found["last"]["epoch"] == epochs, found
+
+
 def check_resume(folder):
     whole = (folder / "w.safetensors").read_bytes()
     for name, number, code, ranks in (("usr1", signal.SIGUSR1, 3, 0), ("term", signal.SIGTERM, 3, 0),
@@ -113,7 +127,10 @@ def check_resume(folder):
             running.signal(number)
             result = running.wait()
             assert result.returncode == code, result
-            assert not file.exists() and (folder / f"{name}.checkpoint.safetensors").exists()
+            # kill -9 may fall between the two renames of a new checkpoint
+            assert any((folder / f"{name}.checkpoint.safetensors{end}").exists() for end in ("", ".previous"))
+            assert not file.exists()
+            check_status(file, epochs_in(metrics))
         done = mpira(*train(folder, output=file.name), code=0)
         assert "resumed" in done.text, done
         assert file.read_bytes() == whole, f"{name}: other weights than the undisturbed run"
@@ -149,6 +166,29 @@ def check_finished_output(folder):
     refused = mpira(*train(folder, "--set", "train.batch=7", output="c.safetensors"), code=2)
     assert "train.batch" in refused.text and "--fresh" in refused.text, refused
     mpira(*train(folder, "--set", "train.batch=7", "--set", "train.epochs=1", "--fresh", output="c.safetensors"), code=0)
+
+
+def check_one_at_a_time(folder):
+    """While a training goes on, status says so and another start is refused, also one that means to start over."""
+    file, metrics = folder / "one.safetensors", folder / "one.metrics.jsonl"
+    checkpoint = folder / "one.checkpoint.safetensors"
+    long = ["--set", "train.epochs=100000"]
+    running = Running(*train(folder, *long, output=file.name))
+    wait_until(lambda: epochs_in(metrics) >= 2, what="2 epochs")
+    assert status(file)["outcome"] == "running"
+    text = mpira("status", file, code=0).stdout
+    assert "outcome    running" in text and "next" not in text, text
+    for other in [Running(*train(folder, *words, output=file.name), ranks=ranks) for words, ranks in
+                  ((long, 2), (["--fresh", "--overwrite"], 0))]:
+        refused = other.wait(60)
+        assert refused.returncode == 2 and "one.metrics.jsonl" in refused.text and "another" in refused.text, refused
+    assert running.process.poll() is None and checkpoint.exists()
+    running.signal(signal.SIGUSR1)
+    assert running.wait().returncode == 3
+    assert status(file)["outcome"] == "partial" and epochs_in(metrics) >= 2
+    # A start that comes to nothing leaves nothing.
+    mpira(*train(folder, "--set", "train.deterministic=true", output="none.safetensors"), ranks=3, code=2)
+    assert not list(folder.glob("none.*")), list(folder.glob("none.*"))
 
 
 # What is set, and what the message must hold. fold is emptied where another way of holding out is tried.
@@ -219,8 +259,10 @@ def main():
         check_files(folder)
         check_resume(folder)
         check_finished_output(folder)
+        check_one_at_a_time(folder)
         check_other_ways_of_holding_out(folder)
         check_wrong_inputs(folder)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -26,6 +27,8 @@
 #include "mpira/store/anndata_reader.hpp"
 #include "mpira/store/inspect.hpp"
 #include "mpira/store/owner.hpp"
+
+#include "support/shared_folder.hpp"
 
 namespace mpira::schedule {
 namespace {
@@ -95,27 +98,7 @@ private:
     store::ResultLayout layout_;
 };
 
-/// A folder of the test's own, the same on every rank, gone at the end. [collective]
-class Folder {
-public:
-    explicit Folder(comm::CommView world) : world_(world) {
-        std::string name = (fs::temp_directory_path() / "mpira-campaign-XXXXXX").string();
-        if (world.is_root()) {
-            EXPECT_NE(mkdtemp(name.data()), nullptr);
-        }
-        path_ = world.bcast(name);
-    }
-    ~Folder() {
-        if (world_.is_root()) fs::remove_all(path_);
-    }
-    Folder(Folder const&) = delete;
-    Folder& operator=(Folder const&) = delete;
-    [[nodiscard]] fs::path operator/(std::string const& name) const { return path_ / name; }
-
-private:
-    comm::CommView world_;
-    fs::path path_;
-};
+using Folder = test::SharedFolder;
 
 CampaignOptions quiet() {
     CampaignOptions options;
@@ -323,6 +306,9 @@ TEST(Campaign, AnotherCampaignsFileIsRefusedByNameOnAllRanks) {
     RandomRows job;
     run_campaign(world, job, folder / "a.h5ad", quiet());
     RandomRows other(8);
+    // Also while somebody writes it, and before waiting for that one to end.
+    std::optional<store::Owner> owner;
+    if (world.is_root()) owner.emplace(store::Owner::claim(folder / "a.h5ad", "somebody"));
     try {
         run_campaign(world, other, folder / "a.h5ad", quiet());
         ADD_FAILURE() << "not refused";

@@ -60,6 +60,34 @@ TEST(Dispatcher, HandsOutLongestFirstAndOneAhead) {
     EXPECT_LE(claims.size(), 4U);
 }
 
+TEST(Dispatcher, SuspectsAreRunFirstOneAtATimeOnTheLastRank) {
+    Dispatcher dispatcher({9, 8, 7, 1, 1, 1, 1, 1}, all_of(8), {.ranks = 3, .suspects = {4, 6}});
+    for (int rank = 0; rank < 3; ++rank) dispatcher.ready(rank, 0);
+    EXPECT_THAT(all_claims(dispatcher, 0), ElementsAre(Claim{0, 0, 1}, Claim{1, 1, 1}, Claim{2, 4, 1, true}));
+    dispatcher.finished(1, 1, 8, 8);
+    for (auto const& claim : all_claims(dispatcher, 8)) {
+        EXPECT_EQ(claim.rank, 1);
+        EXPECT_FALSE(claim.suspect);
+    }
+    dispatcher.finished(2, 4, 8, 8);
+    auto const claims = all_claims(dispatcher, 8);
+    ASSERT_FALSE(claims.empty());
+    EXPECT_EQ(claims.front(), (Claim{2, 6, 1, true}));
+    EXPECT_EQ(dispatcher.longest_running()->rank, 0);
+    EXPECT_EQ(dispatcher.longest_running()->unit, 0U);
+}
+
+TEST(Dispatcher, SuspectsOfADeadRankGoToTheNextOne) {
+    Dispatcher dispatcher({1, 1}, all_of(2), {.ranks = 2, .suspects = {0, 1}});
+    dispatcher.ready(0, 0);
+    dispatcher.ready(1, 0);
+    EXPECT_THAT(all_claims(dispatcher, 0), ElementsAre(Claim{1, 0, 1, true}));
+    EXPECT_FALSE(dispatcher.all_run());
+    EXPECT_FALSE(dispatcher.died(1, 1));
+    EXPECT_EQ(dispatcher.next(1)->rank, 0);
+    EXPECT_FALSE(dispatcher.all_run());
+}
+
 TEST(Dispatcher, NothingIsPutBehindALongUnitNearTheEnd) {
     Dispatcher dispatcher({10, 2, 1}, all_of(3), {.ranks = 2});
     dispatcher.ready(0, 0);
@@ -128,6 +156,32 @@ TEST(Dispatcher, ADeadRanksUncommittedUnitsRunAgain) {
     EXPECT_TRUE(dispatcher.all_run());
     dispatcher.committed(0, 3);
     EXPECT_TRUE(dispatcher.over());
+}
+
+TEST(Dispatcher, WhatIsKnownOfADeadRankDecidesWhatRunsAgain) {
+    Dispatcher dispatcher({5, 4, 3, 2, 1}, all_of(5), {.ranks = 2, .prefetch = false});
+    dispatcher.ready(0, 0);
+    dispatcher.ready(1, 0);
+    all_claims(dispatcher, 0);  // 0 -> rank 0, 1 -> rank 1
+    dispatcher.finished(1, 1, 4, 4);
+    all_claims(dispatcher, 4);  // 2 -> rank 1
+    dispatcher.finished(1, 2, 3, 7);
+    all_claims(dispatcher, 7);  // 3 -> rank 1, which dies between two units; its commit of 1 was not heard of
+    EXPECT_EQ(dispatcher.died(1, 8, std::nullopt, [](std::uint64_t unit) { return unit == 1; }),
+              std::nullopt);
+    EXPECT_EQ(dispatcher.done(), 1U);
+    std::uint64_t running = 0;
+    for (double const now : {9.0, 10.0, 11.0, 12.0}) {
+        dispatcher.finished(0, running, 1, now);
+        auto const next = all_claims(dispatcher, now);
+        if (next.empty()) break;
+        ASSERT_EQ(next.size(), 1U);
+        EXPECT_EQ(next[0].attempt, 1) << "no unit is charged";
+        EXPECT_NE(next[0].unit, 1U) << "it is on disk";
+        running = next[0].unit;
+    }
+    EXPECT_TRUE(dispatcher.all_run());
+    EXPECT_EQ(dispatcher.done(), 5U);
 }
 
 TEST(Dispatcher, AUnitThatKillsTwoRanksIsSetAside) {

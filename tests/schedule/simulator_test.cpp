@@ -180,6 +180,104 @@ TEST(Simulator, IsDeterministic) {
     EXPECT_EQ(once.runs, again.runs);
 }
 
+std::uint64_t safe(SimulationResult const& result) {
+    return static_cast<std::uint64_t>(
+        std::count_if(result.commits.begin(), result.commits.end(), [](auto n) { return n >= 1; }));
+}
+
+TEST(Simulator, CommitsAtTheirCadenceAndAtTheEnd) {
+    // One rank, units of 1 s: at 5 s after the first, and then as the units of the next batch ask for.
+    auto setup = setup_of(1, std::vector<double>(20, 1.0));
+    setup.latency_s = setup.service_s = 0;
+    setup.commit_s = 0.1;
+    auto const slow = simulate(setup);
+    EXPECT_NEAR(slow.makespan_s, 20, 1e-9);
+    EXPECT_NEAR(slow.end_s, 20.1, 1e-6);  // told the end, it does not wait for the 5 s
+    EXPECT_EQ(slow.commit_count, 4U);     // at 6, 12, 18 s and the end
+    EXPECT_NEAR(slow.commit_mean_s, 0.1, 1e-9);
+    expect_each_once(slow);
+
+    setup.commit_units = 2;
+    EXPECT_EQ(simulate(setup).commit_count, 10U);
+
+    // Tiny units: not 64 at a time, but what a quarter of a second brings.
+    auto tiny = setup_of(1, std::vector<double>(10000, 1e-3));
+    auto const result = simulate(tiny);
+    EXPECT_NEAR(static_cast<double>(result.commit_count), 40, 2);
+    expect_each_once(result);
+}
+
+TEST(Simulator, AFileSystemThatIsTooSlowEndsTheCampaignLater) {
+    // 8 ranks leave 80 MB a second; the file system takes 40, and 10 MB a unit of all 800 ones 200 s.
+    auto setup = setup_of(8, std::vector<double>(800, 1.0));
+    setup.unit_bytes = 10e6;
+    setup.bytes_per_s = 40e6;
+    auto const result = simulate(setup);
+    EXPECT_NEAR(result.storage_busy_s, 200, 1e-6);
+    EXPECT_GT(result.end_s, 200);
+    EXPECT_LT(result.end_s, 210);
+    EXPECT_LT(result.makespan_s, 103);
+    expect_each_once(result);
+
+    // 100 commits of a rank each at one second, all through one metadata server.
+    setup.bytes_per_s = 0;
+    setup.commits_per_s = 0.5;
+    setup.commit_units = 1;
+    setup.commit_every_s = 0;
+    auto const served = simulate(setup);
+    EXPECT_NEAR(served.storage_busy_s, 2.0 * static_cast<double>(served.commit_count), 1e-6);
+    EXPECT_GT(served.commit_longest_s, 10);
+    expect_each_once(served);
+}
+
+TEST(Simulator, ADeathEndsTheRunOfAllRanksAndTheNextOneResumes) {
+    auto setup = setup_of(16, heavy_tailed(4000, 1.0, 12));
+    setup.start_s = 3;
+    setup.restart_s = 30;
+    setup.deaths = {{3, 50}, {3, 60}, {7, 150}};  // the second while nobody runs
+    auto const result = simulate(setup);
+    EXPECT_EQ(result.restarts, 2U);
+    EXPECT_TRUE(result.set_aside.empty());
+    EXPECT_EQ(safe(result), 4000U);
+    expect_each_once(result);  // what was safe is not run again
+    auto const undisturbed = [&] {
+        auto calm = setup;
+        calm.deaths.clear();
+        return simulate(calm);
+    }();
+    EXPECT_EQ(undisturbed.lost_s, 0);
+    EXPECT_GT(result.lost_s, 0);
+    // Each restart costs its own seconds and what was lost, spread over the ranks.
+    EXPECT_NEAR(result.end_s, undisturbed.end_s + 2 * 33 + result.lost_s / 16, 12);
+
+    // A second is not enough for the last commits of all: then more is lost, and run again.
+    setup.commits_per_s = 4;
+    auto const crowded = simulate(setup);
+    EXPECT_GT(crowded.lost_s, result.lost_s);
+    expect_each_once(crowded);
+}
+
+TEST(Simulator, EvenAllRanksMayDieOneAfterTheOther) {
+    auto setup = setup_of(2, std::vector<double>(50, 1.0));
+    setup.restart_s = 1;
+    setup.deaths = {{0, 5}, {1, 12}};
+    auto const result = simulate(setup);
+    EXPECT_EQ(result.restarts, 2U);
+    expect_each_once(result);
+}
+
+TEST(Simulator, TheLeaderIsTheLimitWhereMessagesComeFasterThanItAnswers) {
+    // 512 ranks ask 51,200 times a second; at 20 us a message, two a unit, 25,000 units a second is the most.
+    auto setup = setup_of(512, std::vector<double>(100000, 0.01));
+    setup.service_s = 20e-6;
+    auto const busy = simulate(setup);
+    EXPECT_GT(busy.makespan_s, 3.9);
+    EXPECT_GT(busy.leader_busy_s / busy.makespan_s, 0.99);
+    EXPECT_GT(busy.leader_longest_wait_s, 0.005);
+    setup.service_s = 2e-6;
+    EXPECT_LT(simulate(setup).makespan_s, 2.1);
+}
+
 TEST(Simulator, RefusesASetupWithoutSurvivors) {
     auto setup = setup_of(2, {1, 1});
     setup.deaths = {{0, 1}, {1, 2}};

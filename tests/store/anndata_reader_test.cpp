@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/float16.hpp"
 
 #include "store/sample.hpp"
 
@@ -56,7 +57,7 @@ TEST_F(AnnDataReaderTest, ReadsFramesAndColumns) {
     EXPECT_EQ(reader.categories("obs/note").codes.size(), 23U);
     EXPECT_EQ(reader.integers("obs/start")[5], 5000);
     EXPECT_EQ(reader.integers("obs/done")[5], 1);
-    EXPECT_THAT(reader.keys("obsm"), ElementsAre("codes", "places", "raw"));
+    EXPECT_THAT(reader.keys("obsm"), ElementsAre("brain", "codes", "places", "raw", "windows"));
     EXPECT_THAT(reader.keys("obsm/absent"), ElementsAre());
     EXPECT_EQ(reader.encoding("obs"), "dataframe");
     EXPECT_TRUE(reader.contains("uns/settings/rate"));
@@ -80,6 +81,10 @@ TEST_F(AnnDataReaderTest, MapsContiguousArrays) {
     auto const wider = reader.array<double>("X");  // converted, so in memory
     EXPECT_FALSE(wider.is_mapped());
     EXPECT_EQ(wider.values()[7], static_cast<double>(kept.values()[7]));
+    EXPECT_EQ(reader.info("obsm/brain").type, Type::bf16);
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, expected.raw(6).data(), sizeof bits);
+    EXPECT_EQ(reader.array<float>("obsm/brain").row(20)[0], from_bfloat16(bits));
     auto const info = reader.info("obsm/raw");
     EXPECT_EQ(info.type, Type::f16);
     EXPECT_THAT(info.shape, ElementsAre(23, 2, 5));

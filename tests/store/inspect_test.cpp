@@ -110,6 +110,52 @@ TEST_F(InspectTest, FindsDamage) {
     EXPECT_FALSE(std::filesystem::exists(copy));
 }
 
+TEST_F(InspectTest, FindsDamageOfNamesSettingsAndFixedArrays) {
+    auto opened = ResultFile::open(file, layout);
+    auto const place_of = [&](char const* path) { return *AnnDataReader(file).info(path).offset; };
+    auto const expect_seen = [&](std::uint64_t offset, char const* what) {
+        EXPECT_EQ(verify(file).tables, true) << what;
+        sample::damage(file, offset);
+        EXPECT_EQ(verify(file).tables, false) << what;
+        EXPECT_FALSE(verify(file).good());
+        EXPECT_THAT(refusal([&] { seal(file, copy, {.partial = true}); }), HasSubstr("checksum"));
+        sample::damage(file, offset);  // and back
+    };
+    auto const place_of_text = [&](std::string_view text) {
+        auto const at = sample::bytes_of(file).find(text);
+        EXPECT_NE(at, std::string::npos);
+        return at;
+    };
+    expect_seen(place_of("varm/weights") + 5, "a fixed array");
+    expect_seen(place_of("obs/start") + 9, "a column");
+    expect_seen(place_of_text("element_7"), "a name");
+    expect_seen(place_of_text("library"), "a setting");
+    expect_seen(place_of("uns/mpira/checks") + 2, "the checksum itself");
+
+    // Nothing that a campaign writes is covered by it, whatever state the campaign is in.
+    auto owner = Owner::claim(file, "test", 0);
+    opened.mark_running(2, sample::report());
+    opened.record_failure(3, sample::report(2), "no window");
+    sample::commit_units(opened, layout, {0, 1});
+    sample::damage(file, place_of("varm/largest") + 2);  // finish() has not written it yet
+    EXPECT_EQ(verify(file).tables, true);
+    sample::commit_units(opened, layout, {2, 3, 4, 5});
+    opened.finish([&](FinishedRows& rows) { sample::fill(rows, layout); });
+    owner.release();
+    expect_seen(place_of("varm/largest") + 2, "an array of finish()");
+    expect_seen(place_of("varm/weights") + 2, "a fixed array of a finished file");
+
+    seal(file, copy);
+    EXPECT_EQ(verify(copy).tables, true);
+    file = copy;
+    auto const at = place_of_text("element_7");
+    sample::damage(file, at);
+    EXPECT_EQ(verify(file).tables, false);
+    sample::damage(file, at);
+    EXPECT_EQ(verify(file).tables, true);
+    EXPECT_THAT(refusal([&] { seal(copy, folder / "twice"); }), HasSubstr("sealed already"));
+}
+
 TEST_F(InspectTest, SealsAFinishedFile) {
     layout = sample::layout(5000, 7);
     ResultFile::create(file, layout, sample::tables(layout), {.overwrite = true});
@@ -127,8 +173,8 @@ TEST_F(InspectTest, SealsAFinishedFile) {
     AnnDataReader const before(file);
     AnnDataReader const after(copy);
     for (char const* const path :
-         {"X", "obs/count", "obs/mean", "obs/flag", "layers/sd", "obsm/raw", "obsm/codes", "obsm/places",
-          "varm/weights", "varm/largest", "var/total", "uns/sums"})
+         {"X", "obs/count", "obs/mean", "obs/flag", "layers/sd", "obsm/raw", "obsm/brain", "obsm/codes",
+          "obsm/places", "varm/weights", "varm/largest", "var/total", "uns/sums"})
         EXPECT_EQ(before.numbers(path), after.numbers(path)) << path;
     EXPECT_EQ(before.index("obs"), after.index("obs"));
     EXPECT_EQ(before.columns("obs"), after.columns("obs"));

@@ -1,6 +1,7 @@
 #include "mpira/store/journal.hpp"
 
 #include <cstring>
+#include <initializer_list>
 
 #include <gtest/gtest.h>
 
@@ -20,6 +21,17 @@ TEST(Journal, ComesBackAsItWasWritten) {
     EXPECT_EQ(back->finished_ms, 1'763'700'000'123);
     EXPECT_EQ(back->machine, "node1 Xeon");
     EXPECT_EQ(back->error, "no window");
+    EXPECT_EQ(back->blame, Blame{});
+}
+
+TEST(Journal, KeepsWhatIsHeldAgainstAUnit) {
+    JournalRow row;
+    row.unit = 3;
+    for (auto const suspicion : {Blame::none, Blame::seen, Blame::suspect})
+        for (auto const charges : std::initializer_list<std::uint8_t>{0, 1, 2, 15}) {
+            row.blame = {.charges = charges, .suspicion = suspicion};
+            EXPECT_EQ(decode(encode(row), 3)->blame, row.blame);
+        }
 }
 
 TEST(Journal, ZerosAreAnOpenRowAndAnotherUnitsRowIsNone) {

@@ -1,8 +1,6 @@
 #include "mpira/store/owner.hpp"
 
-#include <array>
 #include <chrono>
-#include <csignal>
 #include <thread>
 
 #include <sys/wait.h>
@@ -17,6 +15,7 @@
 #include "mpira/store/anndata_reader.hpp"
 
 #include "store/sample.hpp"
+#include "support/stuck_child.hpp"
 
 namespace mpira::store {
 namespace {
@@ -52,27 +51,6 @@ protected:
         }
         return "claimed";
     }
-    /// A child that claims the file and then sleeps until it is killed.
-    pid_t owner_in_a_child() const {
-        std::array<int, 2> ready{};
-        EXPECT_EQ(::pipe(ready.data()), 0);
-        pid_t const child = ::fork();
-        if (child == 0) {
-            try {
-                auto const owner = Owner::claim(file, "child", 0);
-                char const byte = 'x';
-                if (::write(ready[1], &byte, 1) == 1)
-                    for (;;) ::pause();
-            } catch (std::exception const&) {
-            }
-            ::_exit(1);
-        }
-        ::close(ready[1]);
-        char byte = 0;
-        EXPECT_EQ(::read(ready[0], &byte, 1), 1);
-        ::close(ready[0]);
-        return child;
-    }
     sample::Folder folder;
     std::filesystem::path file = folder / "out.h5ad";
 };
@@ -95,6 +73,22 @@ TEST_F(OwnerTest, IsNamedWhileItLivesAndGoneAfterwards) {
     EXPECT_TRUE(sample::bytes_of(file) == before);
 }
 
+TEST_F(OwnerTest, OfAProcessThatDiedButWasNotReapedIsTakenOver) {
+    pid_t const child = ::fork();
+    if (child == 0) {
+        auto const owner = Owner::claim(file, "first", 0);
+        ::_exit(0);  // as if killed: the record stays
+    }
+    siginfo_t ended{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT), 0);  // a zombie from here
+    auto const info = read_owner(file);
+    ASSERT_TRUE(info.has_value());
+    EXPECT_EQ(info->pid, child);
+    EXPECT_FALSE(info->alive());
+    EXPECT_EQ(refusal(0), "claimed");
+    ::waitpid(child, nullptr, 0);
+}
+
 TEST_F(OwnerTest, IsRefusedByNameWhileAnotherLives) {
     auto const owner = Owner::claim(file, "first", 0);
     auto const message = refusal(0.1);
@@ -104,12 +98,14 @@ TEST_F(OwnerTest, IsRefusedByNameWhileAnotherLives) {
 }
 
 TEST_F(OwnerTest, WaitsForADyingOwner) {
-    pid_t const child = owner_in_a_child();
+    test::StuckChild child([&](auto const& stuck) {
+        auto const owner = Owner::claim(file, "child", 0);
+        stuck();
+    });
     EXPECT_THAT(refusal(0), HasSubstr("(child)"));
     std::thread killer([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(300));
-        ::kill(child, SIGKILL);
-        ::waitpid(child, nullptr, 0);
+        child.kill();
     });
     EXPECT_EQ(refusal(15), "claimed");
     killer.join();
@@ -127,16 +123,48 @@ TEST_F(OwnerTest, TakesOverFromAnotherHostOnlyWithoutHeartbeat) {
     EXPECT_THAT(refusal(0), HasSubstr("host elsewhere"));
     auto const long_ago = read_owner(file)->heartbeat_ms - 61'000;
     edit({{"heartbeat_ms", long_ago}});
+    auto second = Owner::claim(file, "second", 0);
+    auto const complaint = [&] {
+        try {
+            owner.heartbeat();  // the first one wakes up
+        } catch (Error const& error) {
+            return std::string(error.what());
+        }
+        return std::string("none");
+    };
+    EXPECT_THAT(complaint(), HasSubstr("has been taken over by host"));
+    ASSERT_TRUE(read_owner(file).has_value());
+    EXPECT_EQ(read_owner(file)->job, "second");
+    second.release();
+    EXPECT_THAT(complaint(), HasSubstr("has been taken over by a run that has ended since"));
+    EXPECT_FALSE(read_owner(file).has_value());
+}
+
+TEST_F(OwnerTest, DoesNotClearAnothersRecord) {
+    auto owner = Owner::claim(file, "first", 0);
+    edit({{"host", "elsewhere"}, {"heartbeat_ms", read_owner(file)->heartbeat_ms - 61'000}});
     auto const second = Owner::claim(file, "second", 0);
-    try {
-        owner.heartbeat();  // the first one wakes up
-        ADD_FAILURE() << "it did not notice";
-    } catch (Error const& error) {
-        EXPECT_THAT(error.what(), HasSubstr("has been taken over by"));
-    }
     owner.release();
     ASSERT_TRUE(read_owner(file).has_value());
-    EXPECT_EQ(read_owner(file)->job, "second");  // not the first one's to clear
+    EXPECT_EQ(read_owner(file)->job, "second");
+}
+
+TEST_F(OwnerTest, NoticesThatItsFileHasLostItsName) {
+    auto owner = Owner::claim(file, "first", 0);
+    auto const complaint = [&] {
+        try {
+            owner.heartbeat();
+        } catch (Error const& error) {
+            return std::string(error.what());
+        }
+        return std::string("none");
+    };
+    std::filesystem::rename(file, folder / "elsewhere.h5ad");
+    EXPECT_THAT(complaint(), HasSubstr("out.h5ad was deleted or renamed"));
+    std::filesystem::copy_file(folder / "elsewhere.h5ad", file);
+    EXPECT_THAT(complaint(), HasSubstr("out.h5ad was replaced by another file"));
+    std::filesystem::rename(folder / "elsewhere.h5ad", file);
+    EXPECT_EQ(complaint(), "none");
 }
 
 TEST_F(OwnerTest, TakesATornRecordForNobodys) {

@@ -40,7 +40,9 @@ int main(int argc, char** argv) {
         auto const typed = reader.array<float>("X");
         out["mapped"] = typed.is_mapped();
         out["floats"] = std::vector<float>(typed.values().begin(), typed.values().end());
-        for (auto const& name : reader.keys("obsm")) out["obsm"][name] = array(reader, "obsm/" + name);
+        for (auto const& name : reader.keys("obsm")) {
+            if (reader.encoding("obsm/" + name) == "array") out["obsm"][name] = array(reader, "obsm/" + name);
+        }
         std::cout << out.dump() << "\n";
         return 0;
     } catch (std::exception const& error) {

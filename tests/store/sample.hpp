@@ -11,13 +11,11 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
-#include <stdlib.h>
-
 #include "mpira/base/philox.hpp"
 #include "mpira/store/job.hpp"
 #include "mpira/store/result_file.hpp"
+
+#include "support/scratch_folder.hpp"
 
 namespace mpira::store::sample {
 
@@ -31,7 +29,8 @@ inline ResultLayout layout(std::uint64_t rows = 23, std::uint64_t rows_per_unit 
     made.row_arrays = {{"X", Type::f32, {kVariables}},  {"layers/sd", Type::f64, {kVariables}},
                        {"obs/count", Type::i32, {}},    {"obs/mean", Type::f64, {}},
                        {"obs/flag", Type::boolean, {}}, {"obsm/raw", Type::f16, {2, 5}},
-                       {"obsm/codes", Type::u8, {7}},   {"obsm/places", Type::i64, {2}}};
+                       {"obsm/brain", Type::bf16, {3}}, {"obsm/codes", Type::u8, {7}},
+                       {"obsm/places", Type::i64, {2}}};
     std::vector<std::byte> weights(kVariables * 2 * sizeof(float));
     float const values[] = {0.5F, 1.5F, 2.5F, 3.5F, 4.5F, 5.5F};
     std::memcpy(weights.data(), values, sizeof values);
@@ -39,6 +38,8 @@ inline ResultLayout layout(std::uint64_t rows = 23, std::uint64_t rows_per_unit 
                          {"varm/largest", Type::f32, {kVariables, 1}, {}},
                          {"var/total", Type::f64, {kVariables}, {}},
                          {"uns/sums", Type::f64, {2}, {}}};
+    // Indices are random bytes below 0x40 each.
+    add_sparse(made, "obsm/windows", Type::f32, 3, 0x40000000);
     made.identity = {{"settings", {{"sites.insertions", 600}, {"scale", "library"}, {"rate", 0.1}}},
                      {"inputs", {{"genome", "0123abcd"}}}};
     return made;
@@ -119,25 +120,7 @@ inline void fill(FinishedRows& rows, ResultLayout const& layout) {
     std::memcpy(rows.fixed("var/total").data(), totals, sizeof totals);
 }
 
-/// A folder that goes when the test ends.
-class Folder {
-public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "mpira_store_XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    Folder(Folder const&) = delete;
-    Folder& operator=(Folder const&) = delete;
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-    [[nodiscard]] std::filesystem::path const& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
+using Folder = test::ScratchFolder;
 
 inline std::string bytes_of(std::filesystem::path const& file) {
     std::ifstream in(file, std::ios::binary);

@@ -2,117 +2,35 @@
 #include "mpira/train/trainer.hpp"
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <new>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include <unistd.h>
-
-#include <ATen/Parallel.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "mpira/base/error.hpp"
-#include "mpira/comm/communicator.hpp"
-#include "mpira/train/holdout.hpp"
+#include "mpira/train/checkpoint.hpp"
 
-#include "train/synthetic.hpp"
+#include "train/trainer_fixture.hpp"
 
 namespace mpira::train {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::Folder;
+using testing::small_network;
+using testing::small_recipe;
+using testing::Split;
 using testing::Synthetic;
-
-model::GetConfig small_network(model::HeadKind head, std::int64_t outputs) {
-    model::GetConfig config;
-    config.features = 9;
-    config.dim = 16;
-    config.depth = 2;
-    config.heads = 2;
-    config.outputs = outputs;
-    config.head = head;
-    config.drop_path = 0.2;
-    return config;
-}
-
-Recipe small_recipe() {
-    Recipe recipe;
-    recipe.epochs = 6;
-    recipe.batch = 5;
-    recipe.micro_batch = 2;
-    recipe.lr = 5e-3;
-    recipe.min_lr = 5e-5;
-    recipe.input_dropout = 0.1;
-    recipe.clip_gradient = 5;
-    recipe.seed = 7;
-    return recipe;
-}
-
-// A genome with its split: chr2 validates (or nothing), chr3:0-150000 is the test set.
-struct Split {
-    explicit Split(bool with_validation, std::uint64_t outputs = 1) : genome({120, 60, 100}, 8, outputs) {
-        Holdout holdout;
-        holdout.test = {{"chr3", 0, 80000}};
-        if (with_validation) holdout.validation = {{"chr2"}};
-        uses = assign_uses(genome.regions(), genome.table.rows, holdout);
-        test = runs_of(genome.regions(), genome.table.rows, uses, Use::test);
-        validation = runs_of(genome.regions(), genome.table.rows, uses, Use::validation);
-    }
-    [[nodiscard]] WindowPlan plan() const {
-        return {genome.regions(), genome.table.rows,
-                runs_of(genome.regions(), genome.table.rows, uses, Use::train), 10, 5'000'000};
-    }
-    [[nodiscard]] model::Get network() const {
-        auto const outputs = static_cast<std::int64_t>(genome.table.outputs);
-        return {small_network(outputs == 1 ? model::HeadKind::accessibility : model::HeadKind::expression,
-                              outputs),
-                3};
-    }
-    Synthetic genome;
-    std::vector<Use> uses;
-    std::vector<genome::PlaceRange> test;
-    std::vector<genome::PlaceRange> validation;
-};
-
-std::vector<float> weights_of(model::Get const& get) {
-    std::vector<float> all;
-    for (auto const& parameter : get.parameters()) {
-        auto const flat = parameter.tensor.detach().contiguous();
-        all.insert(all.end(), flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel());
-    }
-    return all;
-}
-
-// A folder of this test on this rank count, the same on all ranks; empty at the start.
-class Folder {
-public:
-    Folder(comm::CommView comm, std::string const& name)
-        : comm_(comm),
-          path_(fs::temp_directory_path() / comm.bcast("mpira-" + name + std::to_string(::getpid()))) {
-        if (comm_.is_root()) fs::create_directories(path_);
-        comm_.barrier();
-    }
-    ~Folder() {
-        comm_.barrier();
-        if (comm_.is_root()) fs::remove_all(path_);
-    }
-    Folder(Folder const&) = delete;
-    Folder& operator=(Folder const&) = delete;
-    [[nodiscard]] fs::path operator/(char const* name) const { return path_ / name; }
-
-private:
-    comm::CommView comm_;
-    fs::path path_;
-};
-
-class TrainerTest : public ::testing::Test {
-protected:
-    TrainerTest() { at::set_num_threads(1); }
-    comm::Communicator world = comm::Communicator::world();
-};
+using testing::TrainerTest;
+using testing::weights_of;
 
 // Every rank also trains by itself, on a communicator of its own: one rank, the whole global batch.
 TEST_F(TrainerTest, loss_curve_does_not_depend_on_the_rank_count) {
@@ -159,7 +77,7 @@ TEST_F(TrainerTest, learns) {
 // A stop is asked for by one rank only, at various steps; what is taken up gives the bits of a run that was
 // never stopped.
 TEST_F(TrainerTest, resume_gives_the_same_bits) {
-    Folder const folder(world, "resume");
+    Folder const folder(world);
     Split const split(true);
     CheckpointPolicy const policy{.file = folder / "w.checkpoint", .identity = {{"seed", 7}}, .every_s = 0};
     auto const make = [&](CheckpointPolicy const& with) {
@@ -191,10 +109,11 @@ TEST_F(TrainerTest, resume_gives_the_same_bits) {
 }
 
 TEST_F(TrainerTest, checkpoint_of_something_else_is_refused_on_every_rank) {
-    Folder const folder(world, "foreign");
+    Folder const folder(world);
     Split const split(false);
     auto const file = folder / "w.checkpoint";
-    auto const refusal = [&](nlohmann::json const& identity, model::Get network) -> std::string {
+    auto const refusal = [&](nlohmann::json const& identity,
+                             std::unique_ptr<model::Network> network) -> std::string {
         Trainer trainer(world, std::move(network), split.genome.table, split.plan(), {}, small_recipe(),
                         {.file = file, .identity = identity, .every_s = 0});
         try {
@@ -214,12 +133,110 @@ TEST_F(TrainerTest, checkpoint_of_something_else_is_refused_on_every_rank) {
                                  ::testing::HasSubstr("--fresh")));
     auto wider = small_network(model::HeadKind::accessibility, 1);
     wider.dim = 32;
-    EXPECT_THAT(refusal({{"train.lr", 0.005}}, model::Get(wider, 1)), ::testing::HasSubstr("shape"));
+    EXPECT_THAT(refusal({{"train.lr", 0.005}}, model::network_of(model::Get(wider, 1))),
+                ::testing::HasSubstr("shape"));
 
-    world.barrier();
-    if (world.is_root()) fs::resize_file(file, fs::file_size(file) - 8);
-    world.barrier();
+    // Torn, or a bit flipped: the previous one is taken up; without a whole one the run is refused.
+    auto const damage = [&](auto&& how) {
+        world.barrier();
+        if (world.is_root()) how();
+        world.barrier();
+    };
+    damage([&] { fs::resize_file(file, fs::file_size(file) - 8); });
+    EXPECT_EQ(refusal({{"train.lr", 0.005}}, split.network()), "");
+    damage([&] { fs::remove(file); });  // killed between the two renames
+    EXPECT_EQ(refusal({{"train.lr", 0.005}}, split.network()), "");
+    damage([&] {
+        std::fstream previous(previous_of(file), std::ios::in | std::ios::out | std::ios::binary);
+        previous.seekp(-6, std::ios::end);
+        previous.put('\x7f');
+    });
+    EXPECT_THAT(refusal({{"train.lr", 0.005}}, split.network()),
+                ::testing::AllOf(::testing::HasSubstr("w.checkpoint.previous"),
+                                 ::testing::HasSubstr("damaged"), ::testing::HasSubstr("--fresh")));
+    damage([&] { std::ofstream(file) << "no checkpoint"; });
     EXPECT_THAT(refusal({{"train.lr", 0.005}}, split.network()), ::testing::HasSubstr("w.checkpoint"));
+}
+
+// After a torn checkpoint the previous one is the only whole one: writing the next must not lose it.
+TEST_F(TrainerTest, a_torn_checkpoint_does_not_push_out_the_previous_one) {
+    Folder const folder(world);
+    Split const split(false);
+    auto const file = folder / "w.checkpoint";
+    auto const make = [&](std::uint64_t epochs) {
+        auto recipe = small_recipe();
+        recipe.epochs = epochs;
+        return std::make_unique<Trainer>(world, split.network(), split.genome.table, split.plan(),
+                                         std::vector<genome::PlaceRange>{}, recipe,
+                                         CheckpointPolicy{.file = file, .identity = {}, .every_s = 0});
+    };
+    auto const tear = [&] {
+        world.barrier();
+        if (world.is_root()) fs::resize_file(file, fs::file_size(file) - 8);
+        world.barrier();
+    };
+    make(2)->run();  // two checkpoints
+    tear();
+    auto const second = make(2);
+    EXPECT_TRUE(second->resume());  // epoch 1
+    EXPECT_EQ(second->history().size(), 1U);
+    second->run();  // writes epoch 2 in the place of the torn one
+    tear();
+    auto const third = make(4);
+    EXPECT_TRUE(third->resume()) << "the previous one is lost";
+    EXPECT_EQ(third->history().size(), 1U);
+    third->run();  // epochs 2, 3, 4: whole ones take turns again
+    tear();
+    auto const fourth = make(4);
+    EXPECT_TRUE(fourth->resume());
+    EXPECT_EQ(fourth->history().size(), 3U);
+}
+
+// The output on disks of the nodes' own: only some ranks find the checkpoint, or an older one.
+TEST_F(TrainerTest, ranks_that_find_different_checkpoints_refuse_alike) {
+    Folder const folder(world);
+    Split const split(false);
+    int const last = world.size() - 1;
+    auto const mine = folder / (world.rank() == last ? "last.checkpoint" : "w.checkpoint");
+    auto const train = [&](fs::path const& file, std::uint64_t epochs) {
+        auto recipe = small_recipe();
+        recipe.epochs = epochs;
+        Trainer trainer(world, split.network(), split.genome.table, split.plan(), {}, recipe,
+                        {.file = file, .identity = {}, .every_s = 0});
+        trainer.run();
+        world.barrier();
+    };
+    auto const refusal = [&]() -> std::string {
+        Trainer trainer(world, split.network(), split.genome.table, split.plan(), {}, small_recipe(),
+                        {.file = mine, .identity = {}, .every_s = 0});
+        try {
+            trainer.resume();
+        } catch (comm::CollectiveError const& error) {
+            EXPECT_EQ(error.origin(), Origin::usage);
+            return error.what();
+        }
+        return {};
+    };
+    auto const differ = [&](std::string const& what) {
+        auto const found = refusal();
+        if (world.size() == 1) {
+            EXPECT_EQ(found, "");
+            return;
+        }
+        EXPECT_THAT(found, ::testing::AllOf(::testing::HasSubstr("checkpoint: the ranks"),
+                                            ::testing::HasSubstr(what), ::testing::HasSubstr("share")));
+    };
+    train(folder / "w.checkpoint", 3);
+    differ(fmt::format("rank {} none", last));
+    train(folder / "last.checkpoint", 1);
+    differ(fmt::format("rank {} the one of step", last));
+    world.barrier();  // all have looked
+    if (world.is_root()) {
+        fs::copy_file(folder / "w.checkpoint", folder / "last.checkpoint",
+                      fs::copy_options::overwrite_existing);
+    }
+    world.barrier();
+    EXPECT_EQ(refusal(), "");
 }
 
 // The weights that are kept are those of the epoch with the least validation loss.
@@ -241,12 +258,36 @@ TEST_F(TrainerTest, keeps_the_best_epoch) {
     EXPECT_EQ(again.loss, best->validation->loss);
 }
 
+// Untrained weights don't pass for the best: no comparison with NaN is ever true.
+TEST_F(TrainerTest, a_validation_loss_that_is_never_finite_ends_the_run) {
+    Split split(true);
+    auto recipe = small_recipe();
+    recipe.epochs = 2;
+    auto const what = [&](std::uint64_t epochs) -> std::string {
+        recipe.epochs = epochs;
+        Trainer trainer(world, split.network(), split.genome.table, split.plan(), split.validation, recipe);
+        try {
+            trainer.run();
+        } catch (comm::CollectiveError const& error) {
+            EXPECT_EQ(error.origin(), Origin::usage);
+            return error.what();
+        }
+        return {};
+    };
+    EXPECT_EQ(what(2), "");
+    split.genome.table.targets.at(split.validation.front().first) = INFINITY;
+    EXPECT_EQ(what(0), "");  // untrained weights are what was asked for
+    EXPECT_THAT(what(2),
+                ::testing::AllOf(::testing::HasSubstr("2 epochs"), ::testing::HasSubstr("validation.mode")));
+}
+
 TEST_F(TrainerTest, more_ranks_than_windows) {
     Synthetic const genome({23});
     std::vector<Use> const uses(23, Use::train);
     Recipe recipe = small_recipe();
     recipe.batch = 1;
-    Trainer trainer(world, model::Get(small_network(model::HeadKind::accessibility, 1), 3), genome.table,
+    Trainer trainer(world, model::network_of(model::Get(small_network(model::HeadKind::accessibility, 1), 3)),
+                    genome.table,
                     {genome.regions(), genome.table.rows,
                      runs_of(genome.regions(), genome.table.rows, uses, Use::train), 10, 5'000'000},
                     {}, recipe);
@@ -262,6 +303,75 @@ TEST_F(TrainerTest, a_loss_that_is_not_finite_ends_the_run) {
     recipe.clip_gradient = 0;
     Trainer trainer(world, split.network(), split.genome.table, split.plan(), {}, recipe);
     EXPECT_THROW(trainer.run(), Error);
+}
+
+/// A GET whose `countdown`-th pass runs out of memory: before it computes anything, or in the middle of the
+/// backward, when the gradients of later layers are being summed.
+class FailingGet final : public model::GetNetwork {
+public:
+    FailingGet(model::Get get, bool in_backward, int countdown)
+        : GetNetwork(std::move(get)), countdown_(std::make_shared<int>(countdown)) {
+        if (!in_backward) return;
+        auto const all = parameters();
+        auto const& middle = all[all.size() / 2].tensor;
+        middle.set_requires_grad(true);
+        middle.register_hook(
+            [left = std::exchange(countdown_, nullptr)](at::Tensor const&) { count(*left); });
+    }
+    [[nodiscard]] at::Tensor forward(at::Tensor const& x, std::optional<model::TrainingDraws> const& draws,
+                                     at::Tensor const& mask) const override {
+        if (countdown_) count(*countdown_);
+        return GetNetwork::forward(x, draws, mask);
+    }
+
+private:
+    static void count(int& left) {
+        if (--left == 0) throw std::bad_alloc();
+    }
+    std::shared_ptr<int> countdown_;
+};
+
+// One rank fails within a step, the others would wait for its gradients: all hear of it, none hangs, and the
+// run goes on from its checkpoint as if nothing had happened.
+TEST_F(TrainerTest, a_rank_that_fails_alone_ends_the_run_of_all_ranks_alike) {
+    Split const split(true);
+    for (bool const deterministic : {false, true}) {
+        if (deterministic && world.size() == 3) continue;  // no power of two
+        auto recipe = small_recipe();
+        recipe.deterministic = deterministic;
+        recipe.epochs = 4;
+        recipe.bucket_bytes = 2000;
+        auto const make = [&](std::unique_ptr<model::Network> network, CheckpointPolicy const& policy) {
+            return std::make_unique<Trainer>(world, std::move(network), split.genome.table, split.plan(),
+                                             split.validation, recipe, policy);
+        };
+        auto const whole = make(split.network(), {});
+        whole->run();
+        for (bool const in_backward : {false, true}) {
+            Folder const folder(world);
+            CheckpointPolicy const policy{.file = folder / "w.checkpoint", .identity = {}, .every_s = 0};
+            int const culprit = world.size() - 1;
+            // In an epoch after the first: a rank alone has more passes a step.
+            int const soon = world.size() == 1 ? 30 : 14;
+            int const countdown = world.rank() == culprit ? soon : 1'000'000;
+            auto const failing = make(
+                std::make_unique<FailingGet>(model::Get(small_network(model::HeadKind::accessibility, 1), 3),
+                                             in_backward, countdown),
+                policy);
+            try {
+                failing->run();
+                ADD_FAILURE() << "nobody failed";
+            } catch (comm::CollectiveError const& error) {
+                EXPECT_EQ(error.rank(), culprit);
+                EXPECT_THAT(error.what(), ::testing::HasSubstr("out of memory"));
+                EXPECT_EQ(std::string_view(error.what()).starts_with("rank "), world.size() > 1);
+            }
+            auto const again = make(split.network(), policy);
+            EXPECT_TRUE(again->resume()) << "the checkpoint of the epoch before";
+            EXPECT_EQ(again->run(), Outcome::finished);
+            EXPECT_EQ(weights_of(again->kept()), weights_of(whole->kept()));
+        }
+    }
 }
 
 }  // namespace

@@ -30,10 +30,8 @@ public:
     /// twice, a file read_bed refuses, a cell type without an accessible region.
     static Accessibility from_beds(std::span<std::string const> items, genome::ChromSizes const& chroms,
                                    std::span<genome::Region const> regions, std::string_view where);
-    /// A TSV: a header line (any first field, then the cell types), then a line a region, in any order: its
-    /// name (one of `names`, or chrom:start-end where `names` is empty) and a number >= 0 a cell type. Throws
-    /// Origin::usage naming file and line: fields missing or too many, no number or a negative one, a region
-    /// that is unknown, given twice or missing, a cell type named twice or without an accessible region.
+    /// A RegionTable whose columns are cell types. Throws as RegionTable::read, and where a cell type has no
+    /// accessible region.
     static Accessibility from_table(std::filesystem::path const& table, genome::ChromSizes const& chroms,
                                     std::span<genome::Region const> regions,
                                     std::span<std::string const> names);

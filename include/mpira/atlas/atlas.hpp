@@ -19,7 +19,8 @@ namespace mpira::atlas {
 /// `features` job wrote.
 ///
 ///     X                   regions x features, f32, raw (sums of hit scores)
-///     obs                 chrom (categorical), start, end, optional promoter; index: the region's name
+///     obs                 chrom (categorical), start, end; optional promoter, promoter_plus, promoter_minus;
+///                         index: the region's name
 ///     var                 index: the feature's name
 ///     obsm/accessibility  regions x cell types, f32 (optional)
 ///     obsm/expression     regions x outputs, f32 (optional)
@@ -55,6 +56,8 @@ public:
     [[nodiscard]] std::vector<std::string> region_names() const;
     /// 1 where the region holds a promoter, one value a row; empty when the atlas wasn't told.
     [[nodiscard]] std::span<std::uint8_t const> promoter() const noexcept;
+    /// The same of one strand, '+' or '-'; empty when the atlas wasn't told strands.
+    [[nodiscard]] std::span<std::uint8_t const> promoter_on(char strand) const;
 
     /// Raw features, (regions, features) row-major, mapped.
     [[nodiscard]] std::span<float const> features() const noexcept;

@@ -27,4 +27,27 @@ constexpr std::uint16_t to_float16(float value) noexcept {
     return static_cast<std::uint16_t>(sign | (base + kept + up));
 }
 
+/// The value of IEEE 754 binary16 bits, exactly. What float(numpy.float16) gives.
+constexpr float from_float16(std::uint16_t bits) noexcept {
+    std::uint32_t const sign = (bits & 0x8000U) << 16;
+    std::uint32_t const exponent = (bits >> 10) & 0x1fU;
+    std::uint32_t const mantissa = bits & 0x3ffU;
+    if (exponent == 0x1fU) return std::bit_cast<float>(sign | 0x7f800000U | (mantissa << 13));
+    if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+    float const magnitude = static_cast<float>(mantissa) * 0x1p-24F;  // subnormals and zero
+    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
+}
+
+/// bfloat16 bits of a float, the upper half of its own, rounded to nearest, ties to even. What PyTorch gives.
+constexpr std::uint16_t to_bfloat16(float value) noexcept {
+    auto const bits = std::bit_cast<std::uint32_t>(value);
+    if ((bits & 0x7fffffffU) > 0x7f800000U) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);  // NaN
+    return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+/// The value of bfloat16 bits, exactly.
+constexpr float from_bfloat16(std::uint16_t bits) noexcept {
+    return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
+
 }  // namespace mpira

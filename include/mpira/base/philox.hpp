@@ -41,6 +41,9 @@ enum class Stream : std::uint32_t {
     weights = 4,
     dropout = 5,
     data = 6,
+    masks = 7,
+    permutation = 8,
+    sweep = 9,
     tests = 99
 };
 

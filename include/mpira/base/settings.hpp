@@ -45,7 +45,8 @@ public:
     Settings(std::span<SettingSpec const> schema, std::string source);
 
     /// Gives `key` a value. Unknown keys are refused with the nearest known name; the type, range and choice
-    /// must fit (an integer is taken for a number). `where` says where it was written ("line 12", "--set").
+    /// must fit (an integer is taken for a number, a text for a list of one). `where` says where it was
+    /// written ("line 12", "--set").
     void set(std::string const& key, SettingValue value, std::string_view where);
     /// As set(), from text: `--set sites.insertions=60`. Lists: a,b or ["a","b"].
     void set_from_text(std::string const& key, std::string_view text, std::string_view where);

@@ -9,7 +9,24 @@
 namespace mpira::cli {
 
 /// What the user asked for. `run` is any job of jobs::job_table(); the job's name is in CommandLine::job.
-enum class Command { run, train, status, verify, seal, plan, simulate, jobs, config, doctor, completion };
+enum class Command {
+    run,
+    train,
+    folds,
+    status,
+    verify,
+    seal,
+    export_result,
+    weights,
+    merge,
+    plan,
+    simulate,
+    jobs,
+    config,
+    doctor,
+    bench,
+    completion
+};
 
 /// Options of `mpira plan`.
 struct PlanOptions {
@@ -27,10 +44,38 @@ struct SimulateOptions {
     bool clustered = false;         ///< neighbouring units cost alike
     double straggler_share = 0.0;   ///< share of ranks that are slow
     double straggler_factor = 4.0;  ///< how much slower
+    double start_s = 0.0;           ///< until a rank asks for its first unit
     double latency_us = 20.0;       ///< one message
-    std::int64_t deaths = 0;        ///< ranks that die during the campaign
-    double estimate_error = 0.0;    ///< sigma of the lognormal error of predicted costs
+    double service_us = 2.0;        ///< the leader's time for one message
+    double commit_every_s = 5.0;
+    std::int64_t commit_units = 64;
+    double commit_s = 0.0;             ///< a commit's syncs
+    double unit_kb = 0.0;              ///< rows a unit
+    double file_system_mb_s = 0.0;     ///< of all ranks together; 0: no limit
+    double file_system_commits = 0.0;  ///< a second, of all ranks together; 0: no limit
+    std::int64_t deaths = 0;           ///< ranks that die during the campaign
+    double restart_s = 60.0;           ///< a death ends the run; the next one starts so much later
+    bool survivors_go_on = false;      ///< a death ends its rank only
+    double estimate_error = 0.0;       ///< sigma of the lognormal error of predicted costs
     std::int64_t seed = 1;
+};
+
+/// Options of `mpira bench`.
+struct BenchOptions {
+    std::filesystem::path folder = ".";  ///< where some files are written; on the results' file system
+    std::filesystem::path weights;       ///< empty: random ones
+    bool small = false;                  ///< of the quickstart's size instead of the published one
+    double seconds = 5;                  ///< of each part, about
+};
+
+/// Options of `mpira export`.
+struct ExportOptions {
+    std::string format;               ///< "tsv", "enhancers", "bedgraph", "gcell-zarr"
+    std::filesystem::path atlas;      ///< gcell-zarr
+    std::vector<std::string> rows;    ///< "column=value"
+    std::string values = "X";         ///< or "layers/<name>"
+    std::string column;               ///< bedgraph
+    std::string overlaps = "refuse";  ///< bedgraph: or "mean"
 };
 
 /// The parsed command line, typed. Options that a command does not have keep their defaults.
@@ -40,17 +85,20 @@ struct CommandLine {
     std::filesystem::path config;        ///< empty: no file, everything by --set
     std::vector<std::string> overrides;  ///< "key.path=value", in order
     std::filesystem::path output;        ///< --output, empty: the config's
-    std::filesystem::path file;          ///< status, verify, seal: the result file
-    std::string shell;                   ///< completion: "bash" or "zsh"
+    std::filesystem::path file;  ///< status, verify, seal, export: the result file; weights; merge: the base
+    std::filesystem::path adaptor;  ///< merge: the adaptor file
+    std::string shell;              ///< completion: "bash" or "zsh"
     bool fresh = false;
     bool overwrite = false;
     bool allow_mixed = false;
     bool no_reserve = false;
     bool verbose = false;
-    bool partial = false;  ///< seal: also an unfinished file
-    bool json = false;     ///< status: for programs
+    bool partial = false;  ///< seal, export: also an unfinished file
+    bool json = false;     ///< status, weights, simulate, bench: for programs
     PlanOptions plan;
+    ExportOptions exports;
     SimulateOptions simulate;
+    BenchOptions bench;
 };
 
 /// What parsing ended in: a command to run, or a text to print and an exit code.

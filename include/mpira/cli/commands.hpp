@@ -14,18 +14,24 @@ int print_completion(CommandLine const& line);
 int show_status(CommandLine const& line);
 int verify(CommandLine const& line);
 int seal(CommandLine const& line);
+int export_result(CommandLine const& line);
+int show_weights(CommandLine const& line);
+int merge(CommandLine const& line);
 int simulate(CommandLine const& line);
 
 // On all ranks. [collective]
 int run_job(CommandLine const& line, comm::Communicator const& world);
 int train(CommandLine const& line, comm::Communicator const& world);
+int folds(CommandLine const& line, comm::Communicator const& world);
 int plan(CommandLine const& line, comm::Communicator const& world);
 int doctor(CommandLine const& line, comm::Communicator const& world);
+int bench(CommandLine const& line, comm::Communicator const& world);
 
 /// Runs a command that needs no MPI; a thrown error is printed once (by the first process, if a launcher
 /// started several) and becomes the exit code.
 int run_alone(int (*command)(CommandLine const&), CommandLine const& line);
-/// Prints what parsing ended in (help, version, a wrong command line), once, and gives its exit code.
+/// Prints what parsing ended in (help, version, a wrong command line) and gives its exit code; of several
+/// processes that a launcher started, the first does, and the others end with 0.
 int show(Parsed const& parsed);
 
 }  // namespace mpira::cli

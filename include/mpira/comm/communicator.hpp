@@ -21,6 +21,8 @@ namespace mpira::comm {
 /// Turns an MPI return code into mpira::Error. A function, so the call site names itself.
 void check(int code, std::string_view call, std::source_location where = std::source_location::current());
 
+class Communicator;
+
 /// Looks at a group of ranks that can talk to each other; owns nothing. Copyable, cheap; valid while the
 /// Communicator it was taken from lives.
 ///
@@ -61,6 +63,10 @@ public:
     [[nodiscard]] double all_sum(double mine) const;              ///< [collective]
     [[nodiscard]] std::int64_t all_sum(std::int64_t mine) const;  ///< [collective]
 
+    /// Gives `mine` to another rank and takes `theirs` from it; equal lengths, and not the same memory.
+    /// Called by both.
+    void exchange(int with, std::span<float const> mine, std::span<float> theirs) const;
+
     /// The greatest of all ranks' values. [collective]
     [[nodiscard]] double all_max(double mine) const;
     [[nodiscard]] std::int64_t all_max(std::int64_t mine) const;
@@ -68,6 +74,10 @@ public:
     /// True only when every rank passed true. The way to turn one rank's failure into everyone's.
     /// [collective]
     [[nodiscard]] bool all_agree(bool mine) const;
+
+    [[nodiscard]] Communicator duplicate() const;                ///< [collective] for another thread or layer
+    [[nodiscard]] Communicator split(int color, int key) const;  ///< [collective]
+    [[nodiscard]] Communicator on_this_node() const;             ///< [collective] ranks that share memory
 
 protected:
     CommView() = default;
@@ -93,11 +103,8 @@ public:
     Communicator& operator=(Communicator&& other) noexcept;
     ~Communicator();
 
-    [[nodiscard]] Communicator duplicate() const;                ///< [collective] for another thread or layer
-    [[nodiscard]] Communicator split(int color, int key) const;  ///< [collective]
-    [[nodiscard]] Communicator on_this_node() const;             ///< [collective] ranks that share memory
-
 private:
+    friend class CommView;  // makes the new ones
     explicit Communicator(MPI_Comm owned);
     void release() noexcept;
 

@@ -31,6 +31,11 @@ struct Device {
 /// rank of the job sees a device.
 Device choose_device(Communicator const& world, DeviceWish wish, bool share = false);
 
+/// Sums a million floats over all ranks through NCCL, on the devices that choose_device gave, compares the
+/// result, and says so; where there is no NCCL or no GPU, that. For `mpira doctor`. Errors: Origin::nccl or
+/// cuda. [collective]
+std::string try_device_sum(CommView world, Device const& device);
+
 /// Model of the CPU ("model name" of /proc/cpuinfo), or the machine's architecture.
 std::string cpu_model();
 

@@ -13,8 +13,11 @@ namespace mpira::genome {
 /// Where the elements of a library come from. Exactly one of `fasta` and `bed` is given; `bed` needs
 /// `genome`.
 struct ElementSource {
-    std::filesystem::path fasta{};   ///< one record an element, name = first word of the header
-    std::filesystem::path bed{};     ///< BED3 and more: name = column 4, or chrom:start-end
+    std::filesystem::path fasta{};  ///< one record an element, name = first word of the header
+    /// BED3 and more. Name: column 4, or chrom:start-end, with "(-)" behind on the reverse strand, where it
+    /// is absent or ".". Strand: column 6. An element on '-' is the reverse complement of its interval, as it
+    /// was cloned; '+', '.' and no column 6 are the interval as the genome's FASTA writes it.
+    std::filesystem::path bed{};
     std::filesystem::path genome{};  ///< FASTA the BED's sequences are cut from
     /// One FASTA record with `placeholder` where the element goes: the reporter's surroundings. Empty: none.
     std::filesystem::path vector{};
@@ -22,7 +25,8 @@ struct ElementSource {
     /// TSV without header: element name, group name (one line an element, any order). Empty: see
     /// group_column.
     std::filesystem::path groups{};
-    int group_column = 0;  ///< column (1-based) of the BED that holds the group; 0: none
+    /// Column (1-based) of the BED that holds the group; 0: none. If that is 6, no strand is read.
+    int group_column = 0;
 };
 
 /// A library of elements, read as it is needed: what is kept per element is an offset into the mapped file
@@ -30,10 +34,10 @@ struct ElementSource {
 ///
 /// Sequences are upper case ACGTN: other IUPAC letters become N and are counted. open() reads everything once
 /// and throws Origin::usage, naming file, line and element, on: no element, an empty sequence, a letter that
-/// is no IUPAC code, a name used twice, a coordinate beyond the chromosome or an unknown chromosome, an
-/// element without a group (or a group line without an element) when groups are asked for, a vector without
-/// the placeholder or with two. Letters of a genome under a BED are checked when they are read: such an
-/// element is refused then, by sequence and position.
+/// is no IUPAC code, a name used twice, a coordinate beyond the chromosome or an unknown chromosome, a strand
+/// that is none of + - . , an element without a group (or a group line without an element) when groups are
+/// asked for, a vector without the placeholder or with two. Letters of a genome under a BED are checked when
+/// they are read: such an element is refused then, by sequence and position.
 ///
 /// Threads: one at a time (the genome reader keeps a position). Move-only.
 class ElementLibrary {
@@ -45,7 +49,8 @@ public:
 
     [[nodiscard]] std::uint64_t size() const noexcept;
     [[nodiscard]] std::string name(std::uint64_t element) const;
-    [[nodiscard]] std::string sequence(std::uint64_t element) const;  ///< upper case ACGTN, without vector
+    /// Upper case ACGTN, without vector; of the element's own strand.
+    [[nodiscard]] std::string sequence(std::uint64_t element) const;
     [[nodiscard]] std::uint64_t length(std::uint64_t element) const;
 
     /// Groups in order of first appearance; empty without groups.
@@ -57,8 +62,10 @@ public:
         std::string_view chrom;
         std::int64_t start = 0;
         std::int64_t end = 0;
+        char strand = '.';  ///< '+', '-', or '.' where the BED doesn't say
     };
     [[nodiscard]] std::optional<Locus> locus(std::uint64_t element) const;
+    [[nodiscard]] bool has_strands() const noexcept;  ///< whether a line of the BED says a strand
 
     [[nodiscard]] bool has_vector() const noexcept;
     /// What is scanned for motifs: `scan_length` bp centred on the element in its vector (position

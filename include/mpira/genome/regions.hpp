@@ -82,7 +82,8 @@ struct Bed {
 /// Reads BED3 to BED6 and narrowPeak (10 columns), plain or gzipped; of BED7-9 and BED12 the first six
 /// columns are taken. Tabs separate, or blanks where a line has no tab.
 ///
-/// Sorted in chrom.sizes order. Of lines with the same chromosome, start and end the first in the file stays.
+/// Sorted in chrom.sizes order. Of lines with the same chromosome, start and end the first in the file stays,
+/// with the strand '.' where they are on different ones.
 /// Overlapping regions are kept. Refused by file and line: fewer than three columns, a column count that
 /// changes, unknown chromosomes (with the nearest known name), non-integers, start < 0, start >= end, an end
 /// past the chromosome, a strand other than + - .; and a file without any region.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -126,6 +127,49 @@ private:
     std::vector<std::uint32_t> starts_;
     WindowRules rules_;
     std::string description_;
+};
+
+/// What a window around a place met at the ends of its chromosome.
+enum class WindowEnd : std::uint8_t {
+    complete,  ///< R regions with the focus where the rules want it
+    shifted,   ///< would leave the chromosome: moved inward, the focus lies at its true index
+    short_,    ///< the chromosome has fewer than R regions: all of them
+};
+std::string_view name_of(WindowEnd end);  ///< "complete", "shifted", "short"
+
+/// The window in which one region is read: places [first, first + size), the region at index `focus`.
+struct FocusedWindow {
+    std::uint32_t first = 0;
+    std::uint32_t size = 0;
+    std::uint32_t focus = 0;
+    WindowEnd end = WindowEnd::complete;
+    std::int64_t span_bp = 0;  ///< from the first start to the last end
+
+    friend bool operator==(FocusedWindow const&, FocusedWindow const&) = default;
+};
+
+/// One window a region, also near the ends of a chromosome: the network has no positional code, so the focus
+/// may lie anywhere, but it has no key mask, so nothing is ever padded.
+///
+/// Where rules.regions around a place would leave the chromosome (its chosen places), the window is moved
+/// inward; on a chromosome with fewer places it holds all of them. Owns a copy of
+/// `chosen`.
+class FocusedWindows {
+public:
+    /// `chosen`: ascending rows. Throws Origin::usage when rules.focus >= rules.regions.
+    FocusedWindows(RegionColumns const& regions, std::vector<std::uint32_t> chosen, WindowRules const& rules);
+
+    [[nodiscard]] WindowRules const& rules() const noexcept { return rules_; }
+    [[nodiscard]] std::span<std::uint32_t const> chosen() const noexcept { return chosen_; }
+    /// The place of a row, or nothing when it isn't chosen.
+    [[nodiscard]] std::optional<std::uint32_t> place_of(std::uint32_t row) const;
+    /// The window around a place. Whether its span_bp fits rules().max_span_bp is the caller's to ask.
+    [[nodiscard]] FocusedWindow around(RegionColumns const& regions, std::uint32_t place) const;
+
+private:
+    std::vector<std::uint32_t> chosen_;
+    WindowRules rules_;
+    std::vector<PlaceRange> chromosomes_;  ///< runs of places, ascending
 };
 
 }  // namespace mpira::genome

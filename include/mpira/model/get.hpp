@@ -31,6 +31,11 @@ struct Parameter {
     std::string name;
     at::Tensor tensor;
     bool decay = false;  ///< weight decay applies
+    /// Takes part in training. Frozen parameters never require gradients.
+    bool trainable = true;
+    /// For layer-wise decay of the learning rate: 0 embedding, CLS and mask token, i + 1 block i, depth + 1
+    /// the rest (spec/get.md 1.4).
+    int depth_id = 0;
 };
 
 /// What a training forward needs besides its input. Sample i of the batch draws from (seed, step,
@@ -52,6 +57,10 @@ public:
     Get(GetConfig const& config, std::uint64_t seed, at::Device device = at::kCPU);
     /// The weights of a file, copied to the device.
     explicit Get(Weights const& weights, at::Device device = at::kCPU);
+    /// What fine-tuning starts from: the trunk shares the tensors of `base`; a head of the same kind and
+    /// number of outputs does, too, another is drawn from `seed` as for fresh weights (so is a mask token
+    /// that the base lacks). Throws Origin::usage naming the width in which `config` differs from the base.
+    Get(GetConfig const& config, Get const& base, std::uint64_t seed);
 
     [[nodiscard]] GetConfig const& config() const noexcept { return config_; }
     [[nodiscard]] at::Device device() const { return embed_weight.device(); }
@@ -103,8 +112,8 @@ at::Tensor masked_loss(at::Tensor const& prediction, at::Tensor const& x, at::Te
 /// 3). The parameters should not require gradients, or the pass pays for theirs.
 at::Tensor input_gradient(Get const& get, at::Tensor const& x, std::int64_t focus, std::int64_t output);
 
-/// The parameters as write_weights wants them: contiguous f32 on the host. `keep` owns what the views point
-/// to.
-std::vector<TensorView> views_of(Get const& get, std::vector<at::Tensor>& keep);
+/// The parameters as a weights file wants them: contiguous f32 on the host, frozen ones too. `keep` owns what
+/// the views point to.
+std::vector<TensorView> views_of(std::vector<Parameter> const& parameters, std::vector<at::Tensor>& keep);
 
 }  // namespace mpira::model

@@ -16,6 +16,10 @@ enum class HeadKind {
     masked          ///< pretraining: Linear to all features, no activation; mask token for masked regions
 };
 std::string_view name_of(HeadKind head);
+/// Throws Origin::usage with the known names; `where` says where it was written.
+HeadKind head_kind(std::string_view name, std::string_view where);
+/// The head's layer in tensor names: "head_exp.head" or "head_mask".
+std::string_view head_name_of(HeadKind head);
 
 /// The widths of a GET (Fu et al. 2025; spec/get.md 1.1). Defaults: the published expression model.
 ///
@@ -57,7 +61,12 @@ struct TensorSpec {
     std::vector<std::int64_t> shape;
     /// Weight decay applies: not to 1-D tensors, biases and the CLS token (spec/get.md 1.4).
     bool decay = false;
+    /// 0 embedding, CLS and mask token, i + 1 block i, depth + 1 the rest (spec/get.md 1.4).
+    int depth_id = 0;
 };
+
+/// How many values they hold.
+std::int64_t count_of(std::vector<TensorSpec> const& specs);
 
 /// All parameters of a GET in a fixed order: embedding, tokens, blocks, final norm, head.
 std::vector<TensorSpec> tensors_of(GetConfig const& config);

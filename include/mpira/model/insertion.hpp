@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -117,6 +119,9 @@ struct ScreenShape {
 /// of the shuffled arm are conditional on the shuffles used.
 std::vector<std::string> statistic_names(ScreenShape const& shape);
 
+/// After how many insertions an early stop is considered.
+inline constexpr std::array<std::size_t, 4> kStopLooks{64, 128, 256, 512};
+
 /// One element at its sites.
 struct ScreenInput {
     std::span<float const> element;               ///< (motifs), scaled as the table
@@ -124,6 +129,11 @@ struct ScreenInput {
     std::span<std::int64_t const> window_starts;  ///< (n)
     std::span<std::int32_t const>
         site_classes{};  ///< (n), index in shape.classes; may be empty without classes
+    /// > 0: the insertions end at the first of kStopLooks where the standard error of the paired difference
+    /// element - uninserted is at most this for each output. Micro-batches are then cut at kStopLooks, too:
+    /// whether another element stops changes nothing here, and an element that goes on to the end has what it
+    /// has without this but for float noise.
+    double stop_se = 0;
 };
 
 /// Predictions of each insertion, (n, outputs) of the expression model; empty spans are not filled.
@@ -133,13 +143,14 @@ struct RawPredictions {
     std::span<float> shuffled{};
 };
 
-/// Predicts one element's insertions with all controls and writes statistic_names(shape).size() values to
+/// Predicts one element's insertions with all controls, returns how many were used (all of them without
+/// stop_se; what lies behind in `raw` is NaN), and writes statistic_names(shape).size() values to
 /// `statistics`: means and two-pass variances in double over predictions that stay on the device. A
 /// statistic that isn't defined (sd of one insertion, mean of a class without insertions) is NaN.
 /// `accessibility` may be null if the shape has none. Throws Error(Origin::stopped) between micro-batches
 /// when asked to.
-void screen_element(InsertionPredictor& expression, InsertionPredictor* accessibility,
-                    ScreenShape const& shape, ScreenInput const& input, std::span<double> statistics,
-                    RawPredictions const& raw = {}, std::stop_token stop = {});
+std::size_t screen_element(InsertionPredictor& expression, InsertionPredictor* accessibility,
+                           ScreenShape const& shape, ScreenInput const& input, std::span<double> statistics,
+                           RawPredictions const& raw = {}, std::stop_token stop = {});
 
 }  // namespace mpira::model

@@ -2,12 +2,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "mpira/model/adaptor.hpp"
+#include "mpira/model/baseline_config.hpp"
 #include "mpira/model/get_config.hpp"
 
 namespace mpira::model {
@@ -30,13 +33,25 @@ struct Interval {
     bool operator==(Interval const&) const = default;
 };
 
+/// What a weights file holds.
+enum class WeightsKind {
+    get,       ///< a whole GET
+    adaptor,   ///< LoRA adaptors of a GET and its head (adaptor.hpp)
+    baseline,  ///< a CNN or MLP (baseline_config.hpp)
+    script,    ///< another program's model (script.hpp); never a weights file
+    any
+};
+
 /// What a weights file says about itself, so that it cannot be applied to the wrong input unnoticed. Stored
 /// as JSON in the safetensors metadata under "mpira".
 struct ModelCard {
     static constexpr std::int64_t kFormat = 1;
 
-    GetConfig architecture;
-    std::string assembly;             ///< "dm3"
+    GetConfig architecture;  ///< adaptor: of the adapted model; baseline: features, outputs and head only
+    std::optional<BaselineConfig> baseline;  ///< of a CNN or MLP
+    std::optional<AdaptorFacts> adaptor;     ///< of an adaptor file
+    bool script = false;   ///< of a TorchScript file; architecture: features, outputs and head only
+    std::string assembly;  ///< "dm3"
     std::vector<std::string> motifs;  ///< names of the feature columns, in order, without accessibility
     std::string scan_hash;            ///< content hash of the scanner's model (motifs, threshold, background)
     std::int64_t window = 200;        ///< regions
@@ -48,6 +63,8 @@ struct ModelCard {
     std::vector<Interval> held_out;    ///< seen neither in training nor in selection
     std::string window_regions;        ///< which regions were rows of windows ("all", "promoters", a file)
     std::vector<std::string> parents;  ///< content hashes of the weights this came from
+    /// What they learned from, parents included (train/provenance.hpp); null: not recorded.
+    nlohmann::json seen;
     std::vector<std::string> output_names;               ///< empty: default_output_names
     nlohmann::json training = nlohmann::json::object();  ///< recipe, seeds, metrics: for people
     /// Of the tensors (model::content_hash): set by write_weights, checked by Weights. A converter may leave
@@ -55,7 +72,12 @@ struct ModelCard {
     std::string content_hash;
 
     [[nodiscard]] std::vector<std::string> names_of_outputs() const;
+    [[nodiscard]] WeightsKind kind() const;
+    [[nodiscard]] std::string_view network() const;  ///< "GET", "LoRA adaptor", "CNN", "MLP", "TorchScript"
 };
+
+/// The tensors a file with this card holds, in their order.
+std::vector<TensorSpec> tensors_of(ModelCard const& card);
 
 void to_json(nlohmann::json& json, ModelCard const& card);
 /// Throws Origin::usage naming the key.

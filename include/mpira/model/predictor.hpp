@@ -6,6 +6,7 @@
 #include <span>
 
 #include "mpira/model/model_card.hpp"
+#include "mpira/model/script.hpp"
 
 namespace mpira::model {
 
@@ -21,15 +22,17 @@ struct Compute {
     Precision precision = Precision::f32;
 };
 
-/// A trained GET, ready to be run; Torch stays behind the pointer. A shared, immutable handle: copies are
-/// cheap and show the same weights.
+/// A trained GET, or another program's model (script.hpp), ready to be run; Torch stays behind the pointer. A
+/// shared, immutable handle: copies are cheap and show the same weights.
 ///
 /// Threads: one call at a time. Failures inside LibTorch come out as Error(Origin::torch), on a GPU
 /// Error(Origin::cuda).
 class Predictor {
 public:
-    /// Reads and checks the weights (see Weights), uploads them. Refuses a device that isn't there.
-    explicit Predictor(std::filesystem::path const& weights, Compute const& compute = {});
+    /// Reads and checks the weights (see Weights) or, where `trust` lets it run, a TorchScript file, uploads
+    /// them. Refuses a device that isn't there, and bf16 for TorchScript.
+    explicit Predictor(std::filesystem::path const& model, Compute const& compute = {},
+                       ScriptTrust const& trust = {});
 
     [[nodiscard]] ModelCard const& card() const noexcept;
     [[nodiscard]] GetConfig const& config() const noexcept;

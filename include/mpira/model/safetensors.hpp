@@ -55,8 +55,8 @@ private:
     std::map<std::string, std::string> metadata_;
 };
 
-/// Writes `file` atomically: a temporary beside it, fsync, rename, fsync of the folder. Readable by Python's
-/// safetensors. Tensors are laid out as given; names must differ (ensure).
+/// Writes `file` whole or not at all (mpira/base/draft_file.hpp). Readable by Python's safetensors. Tensors
+/// are laid out as given; names must differ (ensure).
 void write_safetensors(std::filesystem::path const& file, std::span<TensorView const> tensors,
                        std::map<std::string, std::string> const& metadata);
 

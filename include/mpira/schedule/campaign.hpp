@@ -23,6 +23,8 @@ struct CampaignOptions {
     bool fresh = false;      ///< start over; an existing file then needs `overwrite`
     bool overwrite = false;  ///< with fresh: the existing file is renamed to FILE.old
     bool reserve = true;     ///< reserve the file's whole size on disk at the start
+    int stripes = 0;  ///< the file's data over so many of Lustre's storage targets; -1: all, 0: as its folder
+    double owner_wait_s = 15;  ///< how long to wait while another run writes the file
     ResumeCheck check = ResumeCheck::sample;
     WritePath write = WritePath::direct;
     /// A rank commits its finished rows when the first of these is reached.
@@ -32,6 +34,13 @@ struct CampaignOptions {
     /// This rank's machine, for the journal: GPU or CPU model ("NVIDIA H100", "AMD EPYC 9654").
     std::string machine;
     bool allow_mixed = false;  ///< resume on another machine model
+    /// A rank that is at one unit for longer ends the job, named with its unit and host; the unit is charged
+    /// as if it had crashed. 0: never.
+    double unit_timeout_s = 0;
+    /// Rank 0, when it has made the file anew and owns it, before any unit runs: what an earlier campaign
+    /// left beside the file goes. Never for a start that is refused.
+    std::function<void()> on_created;
+    int attendants = 0;  ///< processes beside the campaign's ranks that note what they do (Attendant)
     /// How progress is told; rank 0 only. Called from the leader's thread. Empty: Progress on stderr.
     std::function<void(ProgressReport const&)> on_progress;
 };
@@ -48,7 +57,7 @@ struct CampaignOutcome {
     std::uint64_t units = 0;
     std::uint64_t done = 0;         ///< committed, in the file, now
     std::uint64_t done_before = 0;  ///< of these, by earlier runs
-    std::uint64_t set_aside = 0;    ///< failed twice; their errors are in the journal
+    std::uint64_t set_aside = 0;    ///< failed, or ended their process, twice; the journal has the reasons
     bool stopped = false;           ///< a signal ended the run
     bool finished = false;          ///< all units done and Job::finish has run
     double seconds = 0;             ///< from the first claim to the last commit
@@ -69,6 +78,9 @@ struct CampaignOutcome {
 /// do. A rank holds its next unit before it finishes the present one; a committer thread a rank writes the
 /// finished rows. A unit that throws is tried once more, then set aside with its error. While it runs,
 /// SIGUSR1, SIGTERM and SIGINT of any rank stop all ranks (comm/stop.hpp).
+///
+/// A run that dies leaves RESULT.flight behind (store/in_flight.hpp); the next one learns from it whose unit
+/// ended the run and charges that, or runs suspects in quarantine; two charges set a unit aside.
 ///
 /// Threads: called on the main thread, Job::run runs on it. Errors: usage and file errors are
 /// CollectiveErrors; a rank that fails outside a unit (a commit that can't be written) throws alone, and

@@ -35,7 +35,8 @@ private:
 struct Claim {
     int rank = 0;
     std::uint64_t unit = 0;
-    int attempt = 1;  ///< in this run; 2: it has failed or died once
+    int attempt = 1;       ///< in this run; 2: it has failed or died once
+    bool suspect = false;  ///< run in quarantine: no other suspect runs at this time
 
     friend bool operator==(Claim const&, Claim const&) = default;
 };
@@ -44,6 +45,9 @@ struct DispatchOptions {
     int ranks = 1;
     int attempts = 2;      ///< a unit that fails this often is set aside
     bool prefetch = true;  ///< let a rank hold its next unit before it has finished the present one
+    /// Of the units to do those that may have ended their process before. They are run first, one after the
+    /// other, all by the last living rank, while the other ranks run other units.
+    std::vector<std::uint64_t> suspects = {};
 };
 
 /// Decides which rank runs which unit next. A pure state machine: events and the time go in, claims come out;
@@ -74,6 +78,10 @@ public:
     /// The rank is gone. The unit it was running is charged with an attempt, the others it held or had not
     /// committed are not. Returns that unit if it is set aside by this.
     std::optional<std::uint64_t> died(int rank, double now);
+    /// The same where more is known of the rank than its messages told: the unit it was running (nothing: it
+    /// ran none), and whether a finished unit is on disk although its commit was not reported.
+    std::optional<std::uint64_t> died(int rank, double now, std::optional<std::uint64_t> running,
+                                      std::function<bool(std::uint64_t)> const& on_disk);
     /// The rank leaves in good order, with everything it finished committed; what it holds is given back.
     void left(int rank);
     /// No further claims.
@@ -95,6 +103,13 @@ public:
     [[nodiscard]] std::vector<std::uint64_t> const& set_aside() const noexcept { return set_aside_; }
     [[nodiscard]] int ranks_alive() const noexcept { return alive_; }
     [[nodiscard]] CostModel const& model() const noexcept { return model_; }
+    /// What has been run longest without an end.
+    struct Running {
+        int rank = 0;
+        std::uint64_t unit = 0;
+        double since = 0;
+    };
+    [[nodiscard]] std::optional<Running> longest_running() const;
     /// Predicted seconds until all units are done; nothing before the first measurement.
     [[nodiscard]] std::optional<double> left_s(double now) const;
 
@@ -112,7 +127,10 @@ private:
 
     Rank& at(int rank);
     [[nodiscard]] double predicted_s(std::uint64_t unit) const { return model_.seconds(cost_[unit]); }
-    [[nodiscard]] std::uint64_t pending() const noexcept { return order_.size() - next_ + returned_.size(); }
+    [[nodiscard]] std::uint64_t pending() const noexcept {
+        return order_.size() - next_ + returned_.size() + suspects_.size();
+    }
+    [[nodiscard]] int quarantine_rank() const;
     [[nodiscard]] bool worth_prefetching(Rank const& rank, std::uint64_t unit, double now) const;
     [[nodiscard]] std::optional<std::uint64_t> peek(int rank) const;
     void take(std::uint64_t unit);
@@ -125,6 +143,7 @@ private:
     std::vector<float> cost_;
     std::vector<std::uint32_t> order_;  ///< units to do, longest first; [0, next_) are handed out
     std::size_t next_ = 0;
+    std::deque<std::uint64_t> suspects_;  ///< not handed out yet
     double pending_cost_ = 0;
     /// Units that came back, longest first.
     std::set<std::pair<float, std::uint64_t>, std::greater<>> returned_;

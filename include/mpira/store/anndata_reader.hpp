@@ -94,6 +94,8 @@ public:
 
     /// The index of a data frame ("obs", "var"). Integer indexes are given as text.
     [[nodiscard]] std::vector<std::string> index(std::string_view frame) const;
+    /// What the frame calls its index: "element".
+    [[nodiscard]] std::string index_name(std::string_view frame) const;
     /// The columns of a data frame in their order, without the index.
     [[nodiscard]] std::vector<std::string> columns(std::string_view frame) const;
     /// Length of obs and of var.

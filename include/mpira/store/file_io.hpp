@@ -31,6 +31,9 @@ public:
     virtual int unlink(std::filesystem::path const& file) = 0;
     /// Opens the folder, fsyncs it, closes it.
     virtual int sync_folder(std::filesystem::path const& folder) = 0;
+    /// Makes `file`, empty, with its data over so many storage targets (-1: all). False, and nothing made,
+    /// where the file system has no such thing. Throws Origin::usage when it has and can't.
+    virtual bool make_striped(std::filesystem::path const& file, int stripes);
     /// Bytes an ordinary user may still write in this folder; -1 and errno when it can't be told.
     virtual std::int64_t free_bytes(std::filesystem::path const& folder) = 0;
 };

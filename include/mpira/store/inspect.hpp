@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mpira/store/in_flight.hpp"
 #include "mpira/store/owner.hpp"
 
 /// What `mpira status`, `verify` and `seal` tell of a result file, from the file alone. Serial, no MPI;
@@ -28,6 +29,7 @@ struct FailedUnit {
     int attempt = 0;
     std::string machine;
     std::string error;
+    bool cut = false;  ///< only the beginning of the text is left; the run's log has it whole
 };
 
 struct Status {
@@ -47,6 +49,10 @@ struct Status {
     std::vector<MachineShare> machines;  ///< most units first
     std::optional<OwnerInfo> owner;
     bool owner_alive = false;
+    std::uint64_t charges = 0;  ///< sum over units that are not done: how often they ended their process
+    /// How the last run ended, if it died; nothing after one that left in good order, and while one is at
+    /// work.
+    std::optional<Blamed> death;
     std::vector<FailedUnit> first_errors;  ///< at most 10
     nlohmann::json identity;
 
@@ -60,25 +66,32 @@ struct Verdict {
     std::vector<std::uint64_t> bad;       ///< their data differs from the journal's CRC
     std::vector<std::uint64_t> torn;      ///< journal rows that don't hold together
     std::vector<std::uint64_t> unmarked;  ///< done units whose obs/done is not set throughout
-    [[nodiscard]] bool good() const { return bad.empty() && torn.empty() && unmarked.empty(); }
+    /// Names, settings, fixed arrays and HDF5's own tables are as they were written; nothing for a file of an
+    /// earlier version, which has no checksum of them.
+    std::optional<bool> tables;
+    [[nodiscard]] bool good() const {
+        return bad.empty() && torn.empty() && unmarked.empty() && tables.value_or(true);
+    }
 };
 
 /// Called now and then with units looked at and units in all.
 using Progress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
-/// Reads every done unit again: row arrays, obs/done and journal. Names, settings and fixed arrays have no
-/// checksum. Also for sealed files.
+/// Reads every done unit again: row arrays, obs/done and journal; then everything else in the file, which has
+/// one checksum of its own. Also for sealed files.
 Verdict verify(std::filesystem::path const& file, Progress const& progress = {});
 
 struct SealOptions {
     bool partial = false;  ///< also seal a file whose campaign is not finished
     bool overwrite = false;
-    int level = 4;  ///< of gzip
+    int level = 4;         ///< of gzip
+    FileIo* io = nullptr;  ///< nullptr: the system's
 };
 
 /// Writes a compressed copy (gzip and shuffle, chunked by whole units) in which every unit's CRC was checked
-/// on the way in and read back before the copy gets its name. Throws Origin::usage for a file
-/// whose journal does not hold all units as done, and names the units of a damaged one.
+/// on the way in and read back before the copy gets its name. The source is only read. Throws Origin::usage
+/// for a file whose journal does not hold all units as done, or whose tables are damaged, and names the units
+/// of a damaged one.
 void seal(std::filesystem::path const& file, std::filesystem::path const& out,
           SealOptions const& options = {}, Progress const& progress = {});
 

@@ -53,6 +53,20 @@ public:
     [[nodiscard]] virtual std::span<std::byte const> rows(std::string_view path) const = 0;
     /// The bytes of a FixedArray; what is written here goes into the file when finish() returns.
     [[nodiscard]] virtual std::span<std::byte> fixed(std::string_view path) = 0;
+
+    /// The same as values. T must be what the array's type says.
+    template <typename T>
+    [[nodiscard]] std::span<T const> array(std::string_view path) const {
+        auto const bytes = rows(path);
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as in UnitRows::array
+        return {reinterpret_cast<T const*>(bytes.data()), bytes.size() / sizeof(T)};
+    }
+    template <typename T>
+    [[nodiscard]] std::span<T> fixed_array(std::string_view path) {
+        auto const bytes = fixed(path);
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as in UnitRows::array
+        return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+    }
 };
 
 /// One kind of work: how much there is, what it leaves in the file, and a piece of it. Knows nothing of

@@ -10,8 +10,11 @@
 /// data: neither HDF5 nor MPI is seen here, so jobs may describe their results with it.
 namespace mpira::store {
 
-enum class Type : std::uint8_t { boolean, u8, i32, i64, f16, f32, f64 };
+/// bf16: the upper half of a float32, in HDF5's terms a float of its own that h5py and anndata give as
+/// float32.
+enum class Type : std::uint8_t { boolean, u8, i32, i64, f16, bf16, f32, f64 };
 std::uint64_t size_of(Type type);
+bool is_float(Type type);
 
 /// A numeric array whose first axis is the rows of the file: "X", "layers/sd", "obsm/features", "obs/start".
 /// Row-major; a row is `row_shape` values (empty: one value).
@@ -19,16 +22,27 @@ struct RowArray {
     std::string path;
     Type type = Type::f32;
     std::vector<std::uint64_t> row_shape;
+    /// The values of all rows follow each other on one axis: a part of a SparseMatrix.
+    bool flat = false;
     [[nodiscard]] std::uint64_t bytes_per_row() const;
+    /// Of the whole array: (rows, row_shape..), or (rows x values).
+    [[nodiscard]] std::vector<std::uint64_t> shape(std::uint64_t rows) const;
 };
 
-/// An array whose first axis is not the rows: written once, at creation (from `values`) or by Job::finish
-/// (then `values` is empty): "varm/scale", "uns/model_hash".
+/// An array whose first axis is not the rows ("varm/scale"): written once, at creation (from `values`) or by
+/// Job::finish (then `values` is empty, and until then floating-point ones are not numbers).
 struct FixedArray {
     std::string path;
     Type type = Type::f32;
     std::vector<std::uint64_t> shape;
     std::vector<std::byte> values;
+};
+
+/// "obsm/<name>", a CSR matrix of rows x `columns`. Every row has the same number of entries, which may be
+/// explicit zeros: so a unit is one byte range in its parts, too. Made by add_sparse.
+struct SparseMatrix {
+    std::string path;
+    std::uint64_t columns = 0;
 };
 
 /// Shape and cut of a result file. Cheap to make and equal on every rank.
@@ -41,6 +55,7 @@ struct ResultLayout {
     std::uint64_t rows_per_unit = 1;
     std::vector<RowArray> row_arrays;
     std::vector<FixedArray> fixed_arrays;
+    std::vector<SparseMatrix> sparse;
     /// What a resume must find unchanged, key by key: settings that affect the result, content hashes of the
     /// inputs.
     nlohmann::json identity;
@@ -49,6 +64,11 @@ struct ResultLayout {
     [[nodiscard]] std::uint64_t first_row(std::uint64_t unit) const { return unit * rows_per_unit; }
     [[nodiscard]] std::uint64_t row_count(std::uint64_t unit) const;
 };
+
+/// Adds a sparse matrix: the flat row arrays "<path>/data" and "<path>/indices" (i32), `entries` values a
+/// row, and the fixed array "<path>/indptr". layout.rows must be set. Columns of a row should ascend.
+void add_sparse(ResultLayout& layout, std::string const& path, Type type, std::uint64_t entries,
+                std::uint64_t columns);
 
 /// A column of strings; categorical when the same few values recur (group, chrom).
 struct StringColumn {

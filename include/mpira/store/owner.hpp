@@ -58,12 +58,13 @@ public:
     ~Owner();
 
     /// Call every few seconds. Cheap (one small write, no sync). Throws Origin::system when another owner has
-    /// taken the file over.
+    /// taken the file over, or the file's name leads to it no more.
     void heartbeat();
     /// Zeroes the record, so that a finished file holds no trace of who made it.
     void release();
 
 private:
+    void require_name() const;
     Owner(std::filesystem::path file, Descriptor descriptor, std::uint64_t offset, OwnerInfo info,
           FileIo& io);
     std::filesystem::path file_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,7 @@ enum class WriteMode : std::uint8_t {
 
 struct CreateOptions {
     bool reserve = true;  ///< take the disk blocks now (posix_fallocate) instead of meeting a full disk later
+    int stripes = 0;      ///< over so many of Lustre's storage targets; -1: all, 0: as the folder says
     bool overwrite = false;    ///< an existing file is renamed to FILE.old; without: a usage error
     double owner_wait_s = 15;  ///< how long to wait for the owner of the file that is to be overwritten
     FileIo* io = nullptr;      ///< nullptr: the system's
@@ -75,8 +77,12 @@ public:
     static void create(std::filesystem::path const& file, ResultLayout const& layout,
                        ResultTables const& tables, CreateOptions const& options = {});
 
-    /// Opens it for writing rows. Refuses by name, with both values, a file of another job, cut, or identity,
-    /// and a sealed or foreign file. Reads the journal; a torn row counts as open.
+    /// Refuses by name, with both values, a file of another job, cut, or identity, and a sealed or foreign
+    /// file. Only reads: for the moment before the file is claimed.
+    static void require_same(std::filesystem::path const& file, ResultLayout const& layout);
+
+    /// Opens it for writing rows. Refuses what require_same() refuses. Reads the journal; a torn row counts
+    /// as open.
     static ResultFile open(std::filesystem::path const& file, ResultLayout const& layout,
                            OpenOptions const& options = {});
 
@@ -93,6 +99,7 @@ public:
     [[nodiscard]] bool finished() const;
 
     /// Journals that a unit is being run, not synced: after a kill it shows which units were in flight.
+    /// Nothing where the file says done: a run that has taken over from this one was faster.
     void mark_running(std::uint64_t unit, UnitReport const& report);
 
     /// Rows, sync, then obs/done and journal rows, sync: when it returns, the units survive a power cut. A
@@ -100,7 +107,14 @@ public:
     /// failure is an Error, and the units stay not done.
     void commit(std::span<FinishedUnit const> units);
 
-    /// Sets a unit aside with its error (synced). The text is cut to kErrorBytes.
+    /// What is held against units that are not done, as of open(), reload_states() and this process's own
+    /// writes.
+    [[nodiscard]] std::map<std::uint64_t, Blame> const& blamed() const;
+    /// Writes it to the unit's journal row, with the reason, and makes the unit open (synced).
+    void set_blame(std::uint64_t unit, Blame blame, std::string_view why);
+
+    /// Sets a unit aside with its error (synced): the journal keeps the first kErrorBytes of the text, a slot
+    /// beside it kErrorSlotBytes. Nothing where the file says done.
     void record_failure(std::uint64_t unit, UnitReport const& report, std::string_view message);
 
     /// Reads the data of done units again, share `part` of `parts`, and compares CRCs. Those that differ

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mpira/genome/windows.hpp"
+#include "mpira/train/table.hpp"
 
 namespace mpira::train {
 
@@ -25,24 +26,50 @@ struct Fold {
 [[nodiscard]] std::size_t find_fold(std::span<Fold const> folds, std::string const& name,
                                     std::string const& where);
 
-/// What a place (a position among the chosen rows, genome/windows.hpp) is for. `edge`: it overlaps a held-out
-/// interval, or lies within the margin, without having its centre in one: neither trained on nor scored.
+/// What a place (a position among the chosen rows, genome/windows.hpp) is for. `edge`: used for nothing. It
+/// overlaps a held-out interval, or lies within the margin, without having its centre in one; or it is held
+/// out by its interval or cell type without being in the set that is scored.
 enum class Use : std::uint8_t { train, validation, test, edge };
 
-/// What is kept from training, by where it lies on the genome and never by row label.
+/// What is kept from training, by where it lies on the genome (never by row label) and by cell type.
+///
+/// A set is given by intervals, by cell types, or by both. With both, it is what lies in the intervals in
+/// those cell types; nothing is trained on in the intervals in any cell type, nor anywhere in those cell
+/// types.
 struct Holdout {
     std::vector<genome::HeldOutInterval> test;
-    std::vector<genome::HeldOutInterval> validation;  ///< empty: no validation set
+    std::vector<genome::HeldOutInterval> validation;
     std::int64_t margin_bp = 0;  ///< regions nearer than this to a held-out interval are `edge`
+    std::vector<std::string> test_cell_types{};
+    std::vector<std::string> validation_cell_types{};
+
+    [[nodiscard]] bool has_test() const { return !test.empty() || !test_cell_types.empty(); }
+    [[nodiscard]] bool has_validation() const {
+        return !validation.empty() || !validation_cell_types.empty();
+    }
 };
 
-/// The use of every chosen row, one a place: test or validation when the region's centre, floor((start +
-/// end) / 2), lies in an interval of that set; edge; or train.
+/// The use of every chosen row of one cell type, one a place: test or validation when the region's centre,
+/// floor((start + end) / 2), lies in an interval of that set; edge; or train.
 ///
 /// Usage errors: an unknown chromosome, a set given without any region in it, a region in both sets, nothing
 /// left to train on.
 [[nodiscard]] std::vector<Use> assign_uses(genome::RegionColumns const& regions,
                                            std::span<std::uint32_t const> chosen, Holdout const& holdout);
+
+/// The places of all cell types: `rows` and `cell_types` as in TrainingTable (table.hpp).
+struct PlaceSplit {
+    std::vector<Use> uses;  ///< one a place
+    /// Maximal runs of consecutive places of that use in one cell type on one chromosome: what a window may
+    /// not leave.
+    std::vector<genome::PlaceRange> train, validation, test;
+};
+
+/// assign_uses and runs_of for every cell type. Usage errors as assign_uses, over all cell types together;
+/// and a held-out cell type that `cell_types` doesn't have.
+[[nodiscard]] PlaceSplit split_places(genome::RegionColumns const& regions,
+                                      std::span<std::uint32_t const> rows,
+                                      std::span<CellTypePlaces const> cell_types, Holdout const& holdout);
 
 /// The maximal runs of consecutive places of one use on one chromosome: what a window of that use may not
 /// leave.

@@ -9,6 +9,14 @@ namespace mpira::train {
 /// Pearson's r. NaN when either side is constant or there are fewer than two entries.
 [[nodiscard]] double pearson(std::span<float const> predicted, std::span<float const> target);
 
+/// Spearman's rho: Pearson's r of the midranks. NaN as pearson().
+[[nodiscard]] double spearman(std::span<float const> predicted, std::span<float const> target);
+
+/// Coefficient of determination 1 - SSE / SST, SST around the targets' mean (what scikit-learn's r2_score
+/// is; no square of a correlation, and negative for predictions worse than the mean). NaN when the targets
+/// are constant or there are fewer than two entries.
+[[nodiscard]] double r2(std::span<float const> predicted, std::span<float const> target);
+
 /// Area under the ROC curve of `predicted` for target > 0.5, ties by midranks (Mann-Whitney U / (n+ n-)).
 /// NaN when one class is missing.
 [[nodiscard]] double auroc(std::span<float const> predicted, std::span<float const> target);

@@ -23,8 +23,8 @@ struct RunOptions {
 ///
 /// Beside W.safetensors (weights and model card, written last): W.metrics.jsonl, a line an epoch;
 /// W.heldout.tsv, predictions and targets of every held-out region; W.checkpoint.safetensors while it is
-/// unfinished. Finished weights of the same settings and inputs are left as they are (0); others are refused
-/// unless `fresh` and `overwrite`.
+/// unfinished. One run at a time writes them: another is refused by name. Finished weights of the same
+/// settings and inputs are left as they are (0); others are refused unless `fresh` and `overwrite`.
 int run_train(comm::CommView comm, Settings const& settings, RunOptions const& options);
 
 }  // namespace mpira::train

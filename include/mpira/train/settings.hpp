@@ -1,5 +1,9 @@
 #pragma once
 
+#include <span>
+#include <string>
+#include <vector>
+
 #include "mpira/base/settings.hpp"
 #include "mpira/genome/windows.hpp"
 #include "mpira/model/get_config.hpp"
@@ -11,10 +15,16 @@ namespace mpira::train {
 
 /// The settings as the parts take them. Usage errors name the key.
 [[nodiscard]] Recipe recipe_of(Settings const& settings);
-/// The network over `motifs` motif columns and the accessibility column.
-[[nodiscard]] model::GetConfig network_of(Settings const& settings, std::uint64_t motifs);
-/// holdout.* and validation.*: which intervals are test and validation. `regions` tells the next chromosome
-/// or block.
-[[nodiscard]] Holdout holdout_of(Settings const& settings, genome::RegionColumns const& regions);
+[[nodiscard]] model::HeadKind head_of(Settings const& settings);
+/// The names of the target's columns: one, accessibility, or a column a strand (target.expression).
+[[nodiscard]] std::vector<std::string> target_columns(Settings const& settings);
+/// The GET over `motifs` motif columns and the accessibility column: fresh, or (base not null) with the
+/// widths of the weights it starts from.
+[[nodiscard]] model::GetConfig network_of(Settings const& settings, std::uint64_t motifs,
+                                          model::GetConfig const* base = nullptr);
+/// holdout.* and validation.*: which intervals and cell types are test and validation. `regions` tells the
+/// next chromosome or block, `cell_types` (those of the run) the next cell type.
+[[nodiscard]] Holdout holdout_of(Settings const& settings, genome::RegionColumns const& regions,
+                                 std::span<std::string const> cell_types = {});
 
 }  // namespace mpira::train

@@ -17,7 +17,7 @@ namespace mpira::train {
 /// is lost. Windows that span more than `max_span_bp`, from the first start to the last end, are left out.
 ///
 /// All of it, the order too, is a function of (seed, epoch): the same on every rank, for any number of ranks.
-/// A value; keeps 16 bytes a place.
+/// A value; keeps one bit a place.
 class WindowPlan {
 public:
     WindowPlan(genome::RegionColumns const& regions, std::span<std::uint32_t const> chosen,
@@ -33,10 +33,8 @@ public:
 private:
     [[nodiscard]] std::vector<genome::PlaceRange> in_order(std::uint64_t seed, std::uint32_t epoch) const;
     std::vector<genome::PlaceRange> runs_;
-    std::vector<std::int64_t> start_;
-    std::vector<std::int64_t> end_;
     std::uint64_t window_;
-    std::int64_t max_span_bp_;
+    std::vector<bool> too_wide_;  // of the window that begins at this place
 };
 
 /// Chunks of `window` places that cover the runs; the last chunk of a run is aligned to its end, and what it

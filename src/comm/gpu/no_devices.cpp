@@ -1,4 +1,5 @@
 #include "mpira/base/error.hpp"
+#include "mpira/comm/devices.hpp"
 
 #include "comm/gpu/devices.hpp"
 
@@ -19,3 +20,11 @@ void make_current(int /*ordinal*/) {
 }
 
 }  // namespace mpira::comm::gpu
+
+namespace mpira::comm {
+
+std::string try_device_sum(CommView /*world*/, Device const& /*device*/) {
+    return "no NCCL in this build: use the cuda preset where there are GPUs";
+}
+
+}  // namespace mpira::comm

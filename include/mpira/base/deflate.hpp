@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace mpira {
+
+/// Compresses blocks as zlib streams (RFC 1950) or gzip members (RFC 1952; members one after another are one
+/// gzip file). The same bytes and level give the same result. Move-only. Threads: one at a time.
+class Deflater {
+public:
+    /// 1 (fast) to 12 (small), libdeflate's levels.
+    explicit Deflater(int level);
+    Deflater(Deflater&&) noexcept;
+    Deflater& operator=(Deflater&&) noexcept;
+    ~Deflater();
+
+    /// `out` is replaced.
+    void zlib(std::span<std::byte const> bytes, std::vector<std::byte>& out);
+    void gzip(std::span<std::byte const> bytes, std::vector<std::byte>& out);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace mpira

@@ -1,0 +1,142 @@
+#include "jobs/features_inputs.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "mpira/base/log.hpp"
+#include "mpira/base/text.hpp"
+#include "mpira/genome/motifs.hpp"
+
+namespace mpira::jobs {
+namespace {
+
+std::vector<genome::Motif> read_motifs(Settings const& settings) {
+    auto const jaspar = settings.path("motifs.jaspar");
+    auto const meme = settings.path("motifs.meme");
+    if (jaspar.empty() == meme.empty()) {
+        settings.refuse("motifs.jaspar", "name either a JASPAR release here or a MEME file in motifs.meme");
+    }
+    return jaspar.empty() ? genome::read_meme(meme)
+                          : genome::read_jaspar_sqlite(jaspar, settings.text("motifs.collection"),
+                                                       settings.text("motifs.tax_group"));
+}
+
+genome::Background read_background(Settings const& settings, genome::Fasta& fasta) {
+    auto const& background = settings.text("scan.background");
+    if (background == "uniform") {
+        return genome::kUniformBackground;
+    }
+    if (background == "sequence") {
+        return genome::background_of(fasta);
+    }
+    return genome::parse_background(background);
+}
+
+}  // namespace
+
+genome::ChromSizes read_chroms(Settings const& settings, genome::Fasta const& fasta) {
+    auto const path = settings.path("genome.chrom_sizes");
+    if (path.empty()) {
+        return genome::ChromSizes::of(fasta);
+    }
+    auto chroms = genome::ChromSizes::read(path);
+    for (std::size_t i = 0; i < chroms.size(); ++i) {
+        auto const found = fasta.find(chroms.names()[i]);
+        if (found && fasta.lengths()[*found] != chroms.lengths()[i]) {
+            settings.refuse("genome.chrom_sizes",
+                            fmt::format("{} says {} has {} bp, {} has {}; they are of different assemblies",
+                                        path.string(), chroms.names()[i], chroms.lengths()[i],
+                                        fasta.file().string(), fasta.lengths()[*found]));
+        }
+    }
+    return chroms;
+}
+
+genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta) {
+    auto const motifs = read_motifs(settings);
+    auto const clusters = settings.path("motifs.clusters");
+    auto const features =
+        clusters.empty() ? genome::one_feature_each(motifs) : genome::read_motif_clusters(clusters, motifs);
+    genome::ScanSettings scan;
+    scan.p_value = settings.number("scan.p_value");
+    if (auto const& pseudocount = settings.text("scan.pseudocount"); pseudocount != "sqrt") {
+        scan.pseudocount = text::to_number(pseudocount);
+        if (!scan.pseudocount || *scan.pseudocount < 0) {
+            settings.refuse("scan.pseudocount",
+                            fmt::format("'{}': write sqrt, or a number >= 0", pseudocount));
+        }
+    }
+    scan.short_motifs = settings.text("scan.short_motifs") == "drop" ? genome::ShortMotifs::drop
+                                                                     : genome::ShortMotifs::best_word;
+    scan.scan_length = settings.integer("scan.length_bp");
+    auto const background = read_background(settings, fasta);
+    log::info("{} motifs, {} features; background A {:.4f} C {:.4f} G {:.4f} T {:.4f}", motifs.size(),
+              features.names.size(), background[0], background[1], background[2], background[3]);
+    if (settings.text("scan.background") == "sequence") {
+        log::info("{}: {} IUPAC letters other than ACGTN are taken as N", fasta.file().string(),
+                  fasta.ambiguous_letters());
+    }
+    return genome::make_scan_model(motifs, features, background, scan);
+}
+
+bool names_differ(std::span<std::string const> names) {
+    std::vector<std::string_view> sorted(names.begin(), names.end());
+    std::ranges::sort(sorted);
+    return !names.empty() && std::ranges::adjacent_find(sorted) == sorted.end();
+}
+
+atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
+                                        std::span<genome::Region const> regions,
+                                        std::span<std::string const> names) {
+    auto const& beds = settings.texts("accessibility.beds");
+    auto const table = settings.path("accessibility.table");
+    if (!beds.empty() && !table.empty()) {
+        settings.refuse("accessibility.table", "give peak files or a table, not both");
+    }
+    if (!beds.empty()) {
+        return atlas::Accessibility::from_beds(beds, chroms, regions,
+                                               settings.source() + ": accessibility.beds");
+    }
+    return table.empty() ? atlas::Accessibility()
+                         : atlas::Accessibility::from_table(table, chroms, regions, names);
+}
+
+atlas::RegionTable read_expression(Settings const& settings, genome::ChromSizes const& chroms,
+                                   std::span<genome::Region const> regions,
+                                   std::span<std::string const> names) {
+    auto const file = settings.path("expression.table");
+    if (file.empty()) return {};
+    auto table = atlas::RegionTable::read(file, chroms, regions, names);
+    constexpr std::array<std::string_view, 2> kStrands{".plus", ".minus"};
+    auto const& columns = table.columns();
+    for (auto const& column : columns) {
+        for (std::size_t strand = 0; strand < kStrands.size(); ++strand) {
+            if (!column.ends_with(kStrands[strand])) continue;
+            auto const other =
+                column.substr(0, column.size() - kStrands[strand].size()) + std::string(kStrands[1 - strand]);
+            if (std::ranges::find(columns, other) == columns.end())
+                settings.refuse("expression.table", fmt::format("{} has a column '{}' but no '{}'",
+                                                                file.string(), column, other));
+        }
+    }
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        if (!table.has_signal()[i])
+            log::info("warning: {}: '{}' is 0 in every region", file.string(), columns[i]);
+    return table;
+}
+
+std::vector<std::string> scale_sets_of(Settings const& settings, atlas::Accessibility const& accessibility) {
+    std::vector<std::string> sets{"all_regions"};
+    if (settings.text("scales") == "cell_type") {
+        auto const& cell_types = accessibility.cell_types();
+        if (cell_types.empty()) {
+            settings.refuse("scales", "'cell_type' needs accessibility.beds or accessibility.table");
+        }
+        sets.insert(sets.end(), cell_types.begin(), cell_types.end());
+    }
+    return sets;
+}
+
+}  // namespace mpira::jobs

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mpira/atlas/accessibility.hpp"
+#include "mpira/atlas/region_table.hpp"
+#include "mpira/base/settings.hpp"
+#include "mpira/genome/fasta.hpp"
+#include "mpira/genome/regions.hpp"
+#include "mpira/genome/scan_model.hpp"
+
+/// The files that settings of `features` name, read and checked against each other. Usage errors name file or
+/// key.
+namespace mpira::jobs {
+
+/// Of genome.chrom_sizes, else of the FASTA; lengths must agree.
+genome::ChromSizes read_chroms(Settings const& settings, genome::Fasta const& fasta);
+
+/// Motifs, clusters, background and threshold.
+genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta);
+
+/// Names serve as the index of the table only when every region has its own.
+bool names_differ(std::span<std::string const> names);
+
+/// By peak files or a table; no cell types where neither is given. `names`: of the regions, or empty.
+atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
+                                        std::span<genome::Region const> regions,
+                                        std::span<std::string const> names);
+
+/// Columns "<cell type>.plus" and "<cell type>.minus" must come in pairs; others are taken as they are.
+atlas::RegionTable read_expression(Settings const& settings, genome::ChromSizes const& chroms,
+                                   std::span<genome::Region const> regions,
+                                   std::span<std::string const> names);
+
+/// What the columns of varm/scale are maxima over: "all_regions", and by setting each cell type.
+std::vector<std::string> scale_sets_of(Settings const& settings, atlas::Accessibility const& accessibility);
+
+}  // namespace mpira::jobs

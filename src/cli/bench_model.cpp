@@ -1,0 +1,137 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/base/philox.hpp"
+#include "mpira/model/insertion.hpp"
+#include "mpira/model/speed.hpp"
+#include "mpira/model/weights.hpp"
+
+#include "cli/bench_parts.hpp"
+
+namespace mpira::cli {
+namespace {
+
+using model::GetConfig;
+
+std::vector<float> uniform(std::int64_t count, std::uint32_t number, float most = 1) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    Draws draws(1, Stream::tests, number);
+    for (auto& value : values) value = most * static_cast<float>(draws.uniform());
+    return values;
+}
+
+/// Weights as large as trained ones; what they predict does not matter.
+void write_random_weights(std::filesystem::path const& file, GetConfig const& config, std::int64_t window) {
+    model::ModelCard card;
+    card.architecture = config;
+    card.window = window;
+    card.focus = window / 2;
+    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
+    card.scales.assign(card.motifs.size(), 1);
+    auto const specs = model::tensors_of(config);
+    std::vector<std::vector<float>> values;
+    std::vector<model::TensorView> views;
+    for (auto const& spec : specs) {
+        std::int64_t count = 1;
+        for (auto const extent : spec.shape) count *= extent;
+        auto const fan_in = static_cast<float>(spec.shape.back());
+        values.push_back(uniform(count, static_cast<std::uint32_t>(values.size()), 1 / std::sqrt(fan_in)));
+        views.push_back(
+            {spec.name, model::ScalarType::f32, spec.shape, std::as_bytes(std::span(values.back()))});
+    }
+    model::write_weights(file, card, views);
+}
+
+double seconds_of(std::function<void()> const& body) {
+    auto const begin = std::chrono::steady_clock::now();
+    body();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+}  // namespace
+
+Rounds rounds_of(std::vector<double> values) {
+    if (values.empty()) return {};
+    std::ranges::sort(values);
+    return {values[values.size() / 2], values.front(), values.back()};
+}
+
+ModelSpeed bench_model(comm::CommView world, comm::Device const& device, std::filesystem::path const& weights,
+                       bool small, std::filesystem::path const& folder, double seconds) {
+    auto file = weights;
+    if (weights.empty()) {
+        file = folder / "random.safetensors";
+        comm::everywhere(world, [&] {
+            if (world.is_root())
+                write_random_weights(
+                    file,
+                    small ? GetConfig{.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1}
+                          : GetConfig{},
+                    small ? 50 : 200);
+        });
+    }
+    model::Compute const compute{device.ordinal, 1, model::Precision::f32};
+    auto const predictor = comm::everywhere(world, [&] { return model::Predictor(file, compute); });
+    auto const& config = predictor.config();
+    auto const window = predictor.card().window;
+    std::int64_t const batch = device.ordinal >= 0 ? 64 : config.dim >= 256 ? 4 : 32;
+
+    auto const regions = std::max<std::int64_t>(1000, window);
+    auto const features = uniform(regions * config.motifs(), 1);
+    auto const element = uniform(config.motifs(), 2);
+    model::FeatureTable const table{regions, config.motifs(), features, {}, {}};
+    model::InsertionOptions const options{
+        .window = window, .focus = window / 2, .micro_batch = batch, .remember_uninserted = false};
+    auto insertions =
+        comm::everywhere(world, [&] { return model::InsertionPredictor(predictor, table, options); });
+    Draws draws(2, Stream::sites, 0);
+    std::vector<std::int64_t> starts(static_cast<std::size_t>(batch));
+    for (auto& start : starts)
+        start =
+            static_cast<std::int64_t>(draws.below(static_cast<std::uint64_t>(table.regions - window + 1)));
+    std::vector<std::int32_t> const inserted(starts.size(), 0);
+    std::vector<float> read(starts.size() * static_cast<std::size_t>(config.outputs));
+    auto const windows = uniform(batch * window * config.features, 3);
+    std::vector<float> all(static_cast<std::size_t>(batch * window * config.outputs));
+
+    auto const forward = [&] { predictor.predict(windows, batch, window, all); };
+    auto const insert = [&] { insertions.predict(starts, element, inserted, read); };
+    forward();
+    insert();
+    world.barrier();  // all ranks at work together, as in a campaign
+    ModelSpeed speed;
+    std::vector<double> per_s, products, ratio;
+    auto const operations = model::forward_operations(config, window);
+    double spent = 0;
+    while (per_s.size() < 3 || spent < seconds) {
+        double const f = seconds_of(forward);
+        double const i = seconds_of(insert);
+        double const product_s = std::min(f, 1.0);
+        double const most = model::product_operations_per_s(config, batch, window, compute, product_s);
+        auto const rate = static_cast<double>(batch) / f;
+        per_s.push_back(rate);
+        ratio.push_back(f / i);
+        products.push_back(rate * operations / most);
+        spent += f + i + 2 * product_s;
+    }
+    world.barrier();
+    auto const mean = [&](Rounds rounds) {
+        auto const n = static_cast<double>(world.size());
+        return Rounds{world.all_sum(rounds.median) / n, -world.all_max(-rounds.least),
+                      world.all_max(rounds.most)};
+    };
+    speed.name = fmt::format("{}x{}, windows of {} regions", config.dim, config.depth, window);
+    speed.windows_per_s = mean(rounds_of(per_s));
+    speed.operations_per_s = speed.windows_per_s.median * operations;
+    speed.share_of_products = mean(rounds_of(products));
+    speed.insertions_to_forward = mean(rounds_of(ratio));
+    return speed;
+}
+
+}  // namespace mpira::cli

@@ -1,0 +1,74 @@
+// export: results in the formats of other programs.
+#include "mpira/report/export.hpp"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/cli/commands.hpp"
+
+namespace mpira::cli {
+namespace {
+
+report::ExportChoice choice_of(CommandLine const& line) {
+    report::ExportChoice choice;
+    for (auto const& text : line.exports.rows) {
+        auto const cut = text.find('=');
+        require(cut != std::string::npos && cut > 0,
+                fmt::format("--rows {}: expected COLUMN=VALUE, as in --rows cell_type=Kc", text));
+        choice.rows.emplace_back(text.substr(0, cut), text.substr(cut + 1));
+    }
+    choice.values = line.exports.values;
+    choice.partial = line.partial;
+    choice.overwrite = line.overwrite;
+    return choice;
+}
+
+/// Options of one format are an error with another: they would do nothing.
+void refuse_others(CommandLine const& line) {
+    auto const& options = line.exports;
+    auto const only = [&](bool given, char const* option, std::string_view formats) {
+        require(
+            !given || formats.find(options.format) != std::string_view::npos,
+            fmt::format("{} does nothing with --format {}; it is of {}", option, options.format, formats));
+    };
+    only(!options.column.empty(), "--column", "bedgraph");
+    only(options.overlaps != "refuse", "--overlaps", "bedgraph");
+    only(!options.rows.empty(), "--rows", "tsv, enhancers and bedgraph");
+    only(options.values != "X", "--values", "tsv and bedgraph");
+    only(line.partial, "--partial", "tsv, enhancers and bedgraph");
+    only(!options.atlas.empty(), "--atlas", "gcell-zarr");
+}
+
+}  // namespace
+
+int export_result(CommandLine const& line) {
+    auto const& options = line.exports;
+    refuse_others(line);
+    if (options.format == "gcell-zarr") {
+        require(!options.atlas.empty(),
+                "gcell-zarr holds the inputs of every window, too: --atlas FILE names the atlas that the "
+                "campaign read");
+        auto const stores = report::export_gcell(line.file, options.atlas, line.output, line.overwrite);
+        for (auto const& store : stores) fmt::print("{}\n", (line.output / store).string());
+        return 0;
+    }
+    if (options.format == "tsv") {
+        auto const lines = report::export_table(line.file, line.output, choice_of(line));
+        fmt::print("{}: {} rows\n", line.output.string(), lines);
+        return 0;
+    }
+    if (options.format == "enhancers") {
+        auto const lines = report::export_enhancers(line.file, line.output, choice_of(line));
+        fmt::print("{}: {} rows\n", line.output.string(), lines);
+        return 0;
+    }
+    auto const overlaps = options.overlaps == "mean" ? report::Overlaps::mean : report::Overlaps::refuse;
+    auto const count =
+        report::export_bedgraph(line.file, line.output, options.column, overlaps, choice_of(line));
+    fmt::print("{}: {} intervals\n", line.output.string(), count);
+    return 0;
+}
+
+}  // namespace mpira::cli

@@ -1,0 +1,386 @@
+#include "mpira/model/jacobian.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/gather.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "get_block.hpp"
+#include "jacobian_state.hpp"
+
+namespace mpira::model {
+namespace {
+
+/// As in_torch, but where autograd may record. What is made here are ordinary tensors: those of inference
+/// mode can't take part in a backward.
+template <typename Body>
+auto in_autograd(Compute const& compute, Body&& body) {
+    return in_torch(compute, [&] {
+        c10::InferenceMode const ordinary(false);
+        return std::forward<Body>(body)();
+    });
+}
+
+/// Row i of `values` (B, ..) to slot first + i of `out`, slots of `stride` values; the rest of a slot
+/// becomes 0.
+void copy_slots(at::Tensor const& values, std::size_t first, std::size_t stride, std::span<float> out) {
+    if (out.empty()) return;
+    auto const host = values.to(at::kCPU, at::kFloat).contiguous();
+    auto const count = static_cast<std::size_t>(host.size(0));
+    auto const size = static_cast<std::size_t>(host.numel()) / count;
+    auto const* const from = host.const_data_ptr<float>();
+    for (std::size_t i = 0; i < count; ++i) {
+        auto const slot = out.subspan((first + i) * stride, stride);
+        std::copy_n(from + i * size, size, slot.begin());
+        std::fill(slot.begin() + static_cast<std::ptrdiff_t>(size), slot.end(), 0.0F);
+    }
+}
+
+}  // namespace
+
+std::string_view name_of(Attribution method) {
+    switch (method) {
+        case Attribution::gradient:
+            return "gradient";
+        case Attribution::gradient_x_input:
+            return "gradient_x_input";
+        case Attribution::integrated_gradients:
+            return "integrated_gradients";
+        case Attribution::knock_out:
+            return "knock_out";
+    }
+    return "unknown";
+}
+
+void JacobianPredictor::State::check(JacobianWindow const& window) const {
+    ensure(window.first >= 0 && window.size >= 1 && window.first + window.size <= rows().places() &&
+               window.focus >= 0 && window.focus < window.size && window.output >= 0 &&
+               window.output < model.get.config().outputs,
+           "JacobianPredictor: a window, focus or output does not exist");
+}
+
+JacobianPredictor::State::Batch JacobianPredictor::State::batch_of(std::span<JacobianWindow const> windows,
+                                                                   std::size_t first) const {
+    auto const regions = windows[first].size;
+    std::vector<std::int64_t> places, focus, output;
+    for (auto i = first;
+         i < windows.size() && windows[i].size == regions && std::ssize(output) < options.micro_batch; ++i) {
+        auto const& window = windows[i];
+        focus.push_back(std::ssize(output) * (regions + 1) + 1 + window.focus);  // token 0 is CLS
+        output.push_back(window.output);
+        for (std::int64_t r = 0; r < regions; ++r) places.push_back(window.first + r);
+    }
+    return {.first = first,
+            .x = rows().rows(places).view({std::ssize(output), regions, model.get.config().features}),
+            .focus = index_tensor(focus, model.device),
+            .output = index_tensor(output, model.device).unsqueeze(1)};
+}
+
+at::Tensor JacobianPredictor::State::repeated_focus(JacobianWindow const& window, std::int64_t count) const {
+    std::vector<std::int64_t> focus(static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i) {
+        focus[static_cast<std::size_t>(i)] = i * (window.size + 1) + 1 + window.focus;
+    }
+    return index_tensor(focus, model.device);
+}
+
+at::Tensor JacobianPredictor::State::read(at::Tensor const& tokens, at::Tensor const& focus, Tap* tap) const {
+    if (model.script) {  // its windows have no token 0
+        auto const windows = at::arange(1, tokens.size(0) + 1, focus.options());
+        return at::index_select(model.script->forward(tokens).flatten(0, 1), 0, focus.sub(windows));
+    }
+    auto const& get = model.get;
+    return read_on(at::cat({get.cls_token.expand({tokens.size(0), 1, get.config().dim}), tokens}, 1), {},
+                   focus, tap);
+}
+
+at::Tensor JacobianPredictor::State::read_on(at::Tensor z, at::Tensor const& first_qkv,
+                                             at::Tensor const& focus, Tap* tap) const {
+    auto const& get = model.get;
+    auto const& config = get.config();
+    auto const dim = config.dim;
+    auto const at_focus = [&](at::Tensor const& t) {  // (B, N, ..) -> (B, 1, ..)
+        return at::index_select(t.flatten(0, 1), 0, focus).unsqueeze(1);
+    };
+    if (tap != nullptr && tap->layer == 0) tap->tokens = at_focus(z).squeeze(1);
+    auto const last = get.blocks.size() - 1;
+    for (std::size_t i = 0; i <= last; ++i) {
+        auto const& block = get.blocks[i];
+        bool const focus_only = options.one_query && i == last;
+        at::Tensor q, k, v;
+        if (i == 0 && first_qkv.defined()) {
+            auto const qkv = first_qkv.split(dim, 2);
+            q = focus_only ? at_focus(qkv[0]) : qkv[0];
+            k = qkv[1];
+            v = qkv[2];
+        } else if (focus_only) {
+            auto const h = layer_norm(z, block.norm1_weight, block.norm1_bias, config.eps);
+            auto const kv =
+                at::linear(h, block.qkv_weight.narrow(0, dim, 2 * dim), biases[i].narrow(0, dim, 2 * dim));
+            q = at::linear(at_focus(h), block.qkv_weight.narrow(0, 0, dim), biases[i].narrow(0, 0, dim));
+            k = kv.narrow(2, 0, dim);
+            v = kv.narrow(2, dim, dim);
+        } else {
+            auto const h = layer_norm(z, block.norm1_weight, block.norm1_bias, config.eps);
+            auto const qkv = at::linear(h, block.qkv_weight, biases[i]).split(dim, 2);
+            q = qkv[0];
+            k = qkv[1];
+            v = qkv[2];
+        }
+        if (focus_only) z = at_focus(z);
+        z = z.add(attend(block, split_heads(q, config.heads), split_heads(k, config.heads),
+                         split_heads(v, config.heads)));
+        z = z.add(mlp(block, z, config.eps));
+        if (tap != nullptr && tap->layer == static_cast<std::int64_t>(i) + 1)
+            tap->tokens = (focus_only ? z : at_focus(z)).squeeze(1);
+    }
+    auto const read_token = options.one_query ? z : at_focus(z);
+    if (tap != nullptr && tap->layer == static_cast<std::int64_t>(last) + 2)
+        tap->tokens = layer_norm(read_token, get.norm_weight, get.norm_bias, config.eps).squeeze(1);
+    return get.head(read_token).squeeze(1).to(at::kFloat);
+}
+
+at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens, at::Tensor const& focus,
+                                                        at::Tensor const& output,
+                                                        at::Tensor* predicted) const {
+    auto const leaf = tokens.detach().requires_grad_(true);
+    auto const out = read(leaf, focus);
+    if (predicted != nullptr) *predicted = out.detach();
+    auto const chosen = at::gather(out, 1, output).sum();
+    return torch::autograd::grad({chosen}, {leaf})[0].to(at::kFloat);
+}
+
+at::Tensor JacobianPredictor::State::input_gradient(at::Tensor const& embedding_gradient) const {
+    auto gradient = model.script ? embedding_gradient.clone() : at::matmul(embedding_gradient, embed_weight);
+    if (hides_accessibility()) gradient.select(-1, gradient.size(-1) - 1).zero_();
+    return gradient;
+}
+
+at::Tensor JacobianPredictor::State::integrated(Batch const& batch, std::span<JacobianWindow const> windows,
+                                                std::span<float> baseline,
+                                                std::stop_token const& stop) const {
+    auto const motifs = model.get.config().motifs();
+    at::Tensor from, along;
+    auto start = batch.x.clone();
+    start.narrow(2, 0, motifs).zero_();
+    {
+        c10::AutoGradMode const without_grad(false);
+        from = embed(start);
+        along = embed(batch.x).sub(from);
+        if (!baseline.empty()) {
+            auto const out = at::gather(read(from, batch.focus), 1, batch.output);
+            copy_slots(out, batch.first, 1, baseline);
+        }
+    }
+    auto const steps = options.steps;
+    std::vector<at::Tensor> means;  // (R, D)
+    for (std::int64_t b = 0; b < batch.x.size(0); ++b) {
+        auto sum = at::zeros_like(from[b], at::kFloat);
+        for (std::int64_t first = 0; first < steps; first += options.micro_batch) {
+            look_at(stop);
+            auto const count = std::min(options.micro_batch, steps - first);
+            auto share = at::empty({count, 1, 1}, at::kFloat);
+            for (std::int64_t s = 0; s < count; ++s) {
+                share.mutable_data_ptr<float>()[s] =
+                    static_cast<float>((static_cast<double>(first + s) + 0.5) / static_cast<double>(steps));
+            }
+            auto const tokens = from[b].add(along[b].mul(share.to(model.device, model.type)));
+            auto const focus = repeated_focus(windows[batch.first + static_cast<std::size_t>(b)], count);
+            sum.add_(
+                embedding_gradient(tokens, focus, batch.output.narrow(0, b, 1).expand({count, 1}), nullptr)
+                    .sum(at::IntArrayRef{0}));
+        }
+        means.push_back(sum.div(static_cast<double>(steps)).unsqueeze(0));
+    }
+    return input_gradient(at::cat(means)).mul(batch.x.sub(start));
+}
+
+JacobianPredictor::JacobianPredictor(std::filesystem::path const& model, Compute const& compute,
+                                     JacobianOptions const& options, ScriptTrust const& trust) {
+    require(options.micro_batch >= 1 && options.steps >= 1,
+            fmt::format("micro_batch = {} and steps = {} must be at least 1", options.micro_batch,
+                        options.steps));
+    state_ = in_autograd(compute, [&] { return std::make_unique<State>(model, compute, options, trust); });
+    require(
+        card().architecture.head != HeadKind::masked,
+        fmt::format("{}: a model with the masked head predicts no readout: a Jacobian needs an expression "
+                    "or accessibility model",
+                    model.string()));
+}
+JacobianPredictor::JacobianPredictor(JacobianPredictor&&) noexcept = default;
+JacobianPredictor& JacobianPredictor::operator=(JacobianPredictor&&) noexcept = default;
+JacobianPredictor::~JacobianPredictor() = default;
+
+ModelCard const& JacobianPredictor::card() const noexcept {
+    return state_->model.card;
+}
+JacobianOptions const& JacobianPredictor::options() const noexcept {
+    return state_->options;
+}
+
+void JacobianPredictor::set_table(FeatureTable const& table) {
+    auto const& config = state_->model.get.config();
+    require(
+        table.motifs == config.motifs(),
+        fmt::format("the atlas has {} motif features, the model reads {}", table.motifs, config.motifs()));
+    in_autograd(state_->model.compute,
+                [&] { state_->table.emplace(table, state_->hides_accessibility(), state_->model.device); });
+}
+
+void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution method,
+                            JacobianResult const& result, std::stop_token stop) {
+    ensure(method != Attribution::knock_out, "JacobianPredictor::run: knock-outs have a call of their own");
+    auto const& config = state_->model.get.config();
+    auto const features = static_cast<std::size_t>(config.features);
+    auto const slot = static_cast<std::size_t>(result.regions);
+    auto const fits = [&](std::span<float> span, std::size_t values) {
+        return span.empty() || span.size() == windows.size() * values;
+    };
+    ensure(fits(result.embeddings, static_cast<std::size_t>(config.dim)) &&
+               fits(result.predictions, static_cast<std::size_t>(config.outputs)) &&
+               fits(result.attributions, slot * features) && fits(result.gradients, slot * features) &&
+               fits(result.embedding_norms, slot) && fits(result.baseline, 1),
+           "JacobianPredictor::run: the spans do not have the shapes asked for");
+    bool const by_region =
+        !result.attributions.empty() || !result.gradients.empty() || !result.embedding_norms.empty();
+    for (auto const& window : windows) {
+        state_->check(window);
+        ensure(!by_region || window.size <= result.regions,
+               "JacobianPredictor::run: a window is wider than its place in the result");
+    }
+    bool const integrates = method == Attribution::integrated_gradients && !result.attributions.empty();
+    bool const has_gradient =
+        by_region && (!integrates || !result.gradients.empty() || !result.embedding_norms.empty());
+
+    ensure(
+        result.embeddings.empty() || (!has_gradient && result.layer >= 0 && result.layer <= config.depth + 1),
+        "JacobianPredictor::run: embeddings are read where no gradient is taken, at a layer there is");
+
+    ensure(!state_->model.script || (result.embeddings.empty() && result.embedding_norms.empty()),
+           "JacobianPredictor::run: a TorchScript model has no embedding that is known here");
+    in_autograd(state_->model.compute, [&] {
+        for (std::size_t first = 0; first < windows.size();) {
+            look_at(stop);
+            auto const batch = state_->batch_of(windows, first);
+            auto const count = static_cast<std::size_t>(batch.x.size(0));
+            at::Tensor tokens, predicted;
+            {
+                c10::AutoGradMode const without_grad(false);
+                tokens = state_->embed(batch.x);
+                if (!has_gradient && !(result.predictions.empty() && result.embeddings.empty())) {
+                    State::Tap tap{result.layer, {}};
+                    predicted = state_->read(tokens, batch.focus, result.embeddings.empty() ? nullptr : &tap);
+                    if (!result.embeddings.empty())
+                        copy_slots(tap.tokens, first, static_cast<std::size_t>(config.dim),
+                                   result.embeddings);
+                }
+            }
+            if (has_gradient) {
+                auto const embedding =
+                    state_->embedding_gradient(tokens, batch.focus, batch.output, &predicted);
+                copy_slots(at::linalg_vector_norm(embedding, 2, at::IntArrayRef{-1}), first, slot,
+                           result.embedding_norms);
+                bool const from_gradient = !result.attributions.empty() && !integrates;
+                if (from_gradient || !result.gradients.empty()) {
+                    auto const gradient = state_->input_gradient(embedding);
+                    copy_slots(gradient, first, slot * features, result.gradients);
+                    if (from_gradient) {
+                        copy_slots(method == Attribution::gradient ? gradient : gradient.mul(batch.x), first,
+                                   slot * features, result.attributions);
+                    }
+                }
+            }
+            if (!result.predictions.empty()) {
+                copy_slots(predicted, first, static_cast<std::size_t>(config.outputs), result.predictions);
+            }
+            if (integrates) {
+                copy_slots(state_->integrated(batch, windows, result.baseline, stop), first, slot * features,
+                           result.attributions);
+            }
+            first += count;
+        }
+    });
+}
+
+void JacobianPredictor::knock_out(JacobianWindow const& window, std::span<KnockOut const> changes,
+                                  std::span<float> effects, std::span<float> prediction,
+                                  std::stop_token stop) {
+    auto const& config = state_->model.get.config();
+    state_->check(window);
+    ensure(
+        effects.size() == changes.size() && (prediction.empty() || std::ssize(prediction) == config.outputs),
+        "JacobianPredictor::knock_out: the spans do not have the shapes asked for");
+    std::fill(effects.begin(), effects.end(), 0.0F);
+    in_torch(state_->model.compute, [&] {
+        auto const batch = state_->batch_of(std::span(&window, 1), 0);
+        auto const host = batch.x.to(at::kCPU);
+        auto const before = state_->read(state_->embed(batch.x), batch.focus);  // (1, T)
+        if (!prediction.empty()) copy_out(before.squeeze(0), prediction);
+
+        auto const* const x = host.const_data_ptr<float>();
+        auto const is_there = [&](KnockOut const& change) {
+            if (state_->hides_accessibility() && change.feature == config.motifs()) return false;
+            auto const value = [&](std::int64_t region) {
+                return x[region * config.features + change.feature];
+            };
+            if (change.region != KnockOut::kAllRegions) return value(change.region) != 0;
+            for (std::int64_t region = 0; region < window.size; ++region)
+                if (value(region) != 0) return true;
+            return false;
+        };
+        std::vector<std::size_t> todo;
+        for (std::size_t i = 0; i < changes.size(); ++i) {
+            auto const& change = changes[i];
+            ensure(change.feature >= 0 && change.feature < config.features &&
+                       change.region >= KnockOut::kAllRegions && change.region < window.size,
+                   "JacobianPredictor::knock_out: a region or feature does not exist");
+            if (is_there(change)) todo.push_back(i);
+        }
+        auto const micro_batch = static_cast<std::size_t>(state_->options.micro_batch);
+        for (std::size_t first = 0; first < todo.size(); first += micro_batch) {
+            look_at(stop);
+            auto const count = std::min(micro_batch, todo.size() - first);
+            auto const n = static_cast<std::int64_t>(count);
+            auto changed = batch.x.repeat({n, 1, 1});
+            for (std::size_t i = 0; i < count; ++i) {
+                auto const& change = changes[todo[first + i]];
+                auto column = changed[static_cast<std::int64_t>(i)].select(1, change.feature);
+                if (change.region == KnockOut::kAllRegions)
+                    column.zero_();
+                else
+                    column[change.region].zero_();
+            }
+            auto const after = state_->read(state_->embed(changed), state_->repeated_focus(window, n));
+            auto const lost = before.sub(after).select(1, window.output).to(at::kCPU).contiguous();
+            for (std::size_t i = 0; i < count; ++i)
+                effects[todo[first + i]] = lost.const_data_ptr<float>()[i];
+        }
+    });
+}
+
+std::vector<float> JacobianPredictor::input(JacobianWindow const& window) const {
+    state_->check(window);
+    return in_torch(state_->model.compute, [&] {
+        std::vector<std::int64_t> places(static_cast<std::size_t>(window.size));
+        std::iota(places.begin(), places.end(), window.first);
+        auto const x = state_->rows().rows(places);
+        std::vector<float> values(static_cast<std::size_t>(x.numel()));
+        copy_out(x, values);
+        return values;
+    });
+}
+
+}  // namespace mpira::model

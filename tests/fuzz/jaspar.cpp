@@ -1,0 +1,11 @@
+// A JASPAR SQLite release.
+#include "mpira/genome/motifs.hpp"
+
+#include "fuzz/hostile.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+    using namespace mpira;
+    fuzz::Bytes const bytes(data, size);
+    return fuzz::read_or_refuse(
+        [&] { (void)genome::read_jaspar_sqlite(fuzz::in_file(bytes, "fuzz.sqlite3"), "CORE", "insects"); });
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""seeds.py FOLDER: a seed corpus for each harness, FOLDER/<name>/: small files that are right, one of each kind, and some
+that nearly are. Nothing but Python's own modules."""
+
+import gzip
+import json
+import math
+import sqlite3
+import struct
+import sys
+import tempfile
+from pathlib import Path
+
+BED = b"# peaks\nchr1\t10\t200\ta\t5.5\t+\nchr1\t150\t400\tb\t.\t-\nchr2R\t0\t2000\tc\t1e3\t.\n"
+NARROW = b"chr1\t10\t200\ta\t5\t.\t1.5\t3\t2\t90\nchr2R\t1\t20\tb\t9\t.\t0\t-1\t-1\t-1\n"
+MEME = b"""MEME version 4
+
+ALPHABET= ACGT
+strands: + -
+Background letter frequencies
+A 0.3 C 0.2 G 0.2 T 0.3
+
+MOTIF MA1 one
+letter-probability matrix: alength= 4 w= 2 nsites= 20 E= 0
+ 0.5 0.5 0 0
+ 0.25 0.25 0.25 0.25
+
+MOTIF MA2
+letter-probability matrix: alength= 4 w= 1
+ 1 0 0 0
+"""
+GTF = b"""#!genome-build x
+chr1\tx\tgene\t11\t200\t.\t+\t.\tgene_id "g1"; gene_name "one"; gene_biotype "protein_coding";
+chr1\tx\ttranscript\t11\t200\t.\t+\t.\tgene_id "g1"; transcript_id "t1";
+chr2R\tx\tgene\t5\t90\t.\t-\t.\tgene_id "g2";
+"""
+GFF3 = b"""##gff-version 3
+chr1\tx\tgene\t11\t200\t.\t+\t.\tID=g1;Name=one%3Btwo;biotype=protein_coding
+chr1\tx\tmRNA\t11\t200\t.\t+\t.\tID=t1;Parent=g1,g2
+chr2R\tx\tncRNA_gene\t5\t90\t.\t-\t.\tID=g2
+##FASTA
+>chr1
+ACGT
+"""
+
+
+def jaspar():
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "j.sqlite"
+        base = sqlite3.connect(file)
+        base.executescript("""
+            PRAGMA page_size = 512;
+            CREATE TABLE MATRIX (ID INTEGER, COLLECTION TEXT COLLATE NOCASE, BASE_ID TEXT, VERSION INTEGER, NAME TEXT);
+            CREATE TABLE MATRIX_ANNOTATION (ID INTEGER, TAG TEXT, VAL TEXT COLLATE NOCASE);
+            CREATE TABLE MATRIX_DATA (ID INTEGER, row TEXT, col INTEGER, val REAL);
+            INSERT INTO MATRIX VALUES (1, 'CORE', 'MA1', 1, 'one'), (2, 'CORE', 'MA1', 2, 'one');
+            INSERT INTO MATRIX_ANNOTATION VALUES (1, 'tax_group', 'insects'), (2, 'tax_group', 'insects');""")
+        for matrix in (1, 2):
+            for column in (1, 2):
+                base.executemany("INSERT INTO MATRIX_DATA VALUES (?, ?, ?, ?)",
+                                 [(matrix, row, column, 3.5 * i) for i, row in enumerate("ACGT")])
+        base.commit()
+        base.close()
+        return file.read_bytes()
+
+
+def safetensors(header, data=b"", length=None):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def weights():
+    """A GET of the smallest size, whole."""
+    features, dim, hidden = 3, 2, 4
+    card = {"format": 1, "architecture": {"network": "GET", "features": features, "dim": dim, "depth": 1, "heads": 1,
+            "mlp_ratio": 2.0, "outputs": 1, "head": "accessibility", "drop_path": 0.0, "eps": 1e-6},
+            "assembly": "toy", "motifs": ["a", "b"], "scan_hash": "0", "window": 4, "focus": 2,
+            "accessibility": "constant", "cell_type": "Kc", "scale_set": "all_regions", "scales": [1, 2.5],
+            "held_out": [["chr1", 1, 9]], "window_regions": "all", "parents": [], "seen": None,
+            "output_names": ["accessibility"], "training": {}, "content_hash": ""}
+    block = "encoder.blocks.0."
+    shapes = {"region_embed.embed.weight": [dim, features], "region_embed.embed.bias": [dim], "cls_token": [1, 1, dim],
+              block + "norm1.weight": [dim], block + "norm1.bias": [dim], block + "attn.qkv.weight": [3 * dim, dim],
+              block + "attn.q_bias": [dim], block + "attn.v_bias": [dim], block + "attn.proj.weight": [dim, dim],
+              block + "attn.proj.bias": [dim], block + "norm2.weight": [dim], block + "norm2.bias": [dim],
+              block + "mlp.fc1.weight": [hidden, dim], block + "mlp.fc1.bias": [hidden],
+              block + "mlp.fc2.weight": [dim, hidden], block + "mlp.fc2.bias": [dim], "encoder.norm.weight": [dim],
+              "encoder.norm.bias": [dim], "head_exp.head.weight": [1, dim], "head_exp.head.bias": [1]}
+    header, offset = {"__metadata__": {"mpira": json.dumps(card)}}, 0
+    for name, shape in shapes.items():
+        size = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    return safetensors(header, bytes(offset))
+
+
+def journal():
+    return struct.pack("<II", 0x314A504D, 0) + bytes(120)
+
+
+PATCH = bytes([0, 0, 0, 3]) + b"\xff\xff\xff\xff" + bytes([0, 2, 0, 15]) + bytes(16)
+SEEDS = {
+    "settings": [b'seed = 1\nrate = 0.25\nname = "b"\n[sites]\nnames = ["x", "y"]\npaired = false\n\0sites.names=a,b',
+                 b'sites = {names = "x"}\nseed = 0x7f\nrate = 1e-3\n', b'[[sites]]\nnames = [1, [2]]\nd = 1979-05-27\n'],
+    "bed": [BED, NARROW, gzip.compress(BED, mtime=0), b"track name=x\nchr1 1 2\n", b"chr1\t1\t2\r\n"],
+    "chrom_sizes": [b"chr1\t1000\nchr2\t9223372036854775807\t5 6\n# x\n"],
+    "fasta": [b">chr1 x\nACGTNacgt\nACG\n>chr2\nRYK\n\0chr1\t12\t8\t9\t10\nchr2\t3\t28\t3\t4\n", b">a\nAC\n>b\n\n"],
+    "meme": [MEME],
+    "jaspar": [jaspar()],
+    "motif_clusters": [b"# id\tname\nMA1\tc1\textra\nMA2\t-\n"],
+    "elements": [b">e1 x\nACGT\nNNRY\n>e2\nACG\n\0e1\tpromoter\ne2\tdistal\n\0>v\nACGT__Enhancer__ACGT\n", b">e\nA\n"],
+    "genes": [b"\0" + GTF, b"\1" + GFF3, b"\2" + b"chr1\t1\t20\tg\t0\t-\nchr1\t5\t9\t.\t0\t+\n"],
+    "region_table": [b"region\tKc\tMbn2\nchr1:0-100\t1\t0.5\nchr1:200-300\t0\t2\nchr2R:5-50\t1e-3\t4\n"],
+    "weights": [weights(), safetensors({"a": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}, bytes(8)),
+                safetensors({}, b"", 1 << 62)],
+    "journal": [journal(), bytes(128), bytes(1024)],
+    "result_file": [PATCH],
+    "atlas": [PATCH],
+}
+
+for name, seeds in SEEDS.items():
+    folder = Path(sys.argv[1]) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds):
+        (folder / f"seed{number}").write_bytes(seed)
