@@ -69,5 +69,5 @@ add_library(LibTorch::cuda INTERFACE IMPORTED)
 # libtorch_cuda registers itself when loaded and none of our code names a symbol of it: --no-as-needed keeps it. The
 # libraries it wants in turn (cuBLAS, cuDNN, ...) are there where the program runs, not always where it is linked.
 set_target_properties(LibTorch::cuda PROPERTIES INTERFACE_LINK_LIBRARIES
-  "LibTorch::cpu;LibTorch::c10_cuda;-Wl,--push-state,--no-as-needed;${LibTorch_torch_cuda_LIBRARY};-Wl,--pop-state;-Wl,--allow-shlib-undefined;mpira_cudart")
+  "LibTorch::cpu;LibTorch::c10_cuda;-Wl,--push-state,--no-as-needed;${LibTorch_torch_cuda_LIBRARY};-Wl,--pop-state;-Wl,--allow-shlib-undefined;$<LINK_ONLY:mpira_cudart>")
 message(STATUS "GPU build: CUDA ${CMAKE_CUDA_COMPILER_VERSION} (${cuda_root}), NCCL in ${NCCL_LIBRARY}")

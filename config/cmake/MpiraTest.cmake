@@ -8,6 +8,7 @@ if(NOT GTest_FOUND)
   mpira_missing("GoogleTest" "Debian: libgtest-dev libgmock-dev.")
 endif()
 include(GoogleTest)
+add_custom_target(serial_tests)  # what the sanitizers run
 
 # An existing MPI test main (tests/support/mpi_main.cpp) is the target mpira_test_mpi_main.
 function(mpira_add_test name)
@@ -21,6 +22,7 @@ function(mpira_add_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   if(NOT arg_RANKS)
     target_link_libraries(${name} PRIVATE GTest::gtest_main)
+    add_dependencies(serial_tests ${name})
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
                          PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
     return()

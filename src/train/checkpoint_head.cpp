@@ -12,8 +12,15 @@ nlohmann::json checkpoint_head(model::SafetensorsFile const& stored) {
     require(head_text != stored.metadata().end(),
             fmt::format("{}: this is no checkpoint of mpira train; name another --output", file));
     auto head = nlohmann::json::parse(head_text->second, nullptr, /*allow_exceptions=*/false);
-    require(head.is_object() && head.value("format", 0) == kHeadFormat && head.contains("identity") &&
-                head.contains("progress") && head.contains("content"),
+    auto const has = [&head](char const* key, auto&& is_right) {
+        auto const found = head.is_object() ? head.find(key) : head.end();
+        return found != head.end() && is_right(*found);
+    };
+    using nlohmann::json;
+    require(has("format", [](json const& value) { return value == kHeadFormat; }) &&
+                has("identity", [](json const& value) { return value.is_object(); }) &&
+                has("progress", [](json const& value) { return value.is_object(); }) &&
+                has("content", [](json const& value) { return value.is_string(); }),
             fmt::format("{}: the head of this checkpoint can't be read (another version of mpira?); start "
                         "over with --fresh",
                         file));

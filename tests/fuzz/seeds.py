@@ -9,6 +9,7 @@ import sqlite3
 import struct
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 BED = b"# peaks\nchr1\t10\t200\ta\t5.5\t+\nchr1\t150\t400\tb\t.\t-\nchr2R\t0\t2000\tc\t1e3\t.\n"
@@ -98,6 +99,28 @@ def journal():
     return struct.pack("<II", 0x314A504D, 0) + bytes(120)
 
 
+def sealed(part):
+    return part[:4] + struct.pack("<I", zlib.crc32(part[8:])) + part[8:]
+
+
+def flight():
+    """Of two ranks: one died in unit 7, the other was accused of hanging in unit 9."""
+    magic = struct.pack("<II", 0x3146504D, 0)
+    part = lambda fields: sealed(magic + fields.ljust(56, b"\0"))
+    work = lambda unit: part(struct.pack("<QII", unit, 1, 0))
+    end = lambda kind, signal, unit, busy: part(struct.pack("<IiqQII", kind, signal, 1_700_000_000_000, unit, busy, 0))
+    return (sealed(magic + struct.pack("<II", 2, 256).ljust(120, b"\0")) +
+            work(7) + end(2, 11, 0, 0) + bytes(64) + part(b"node1") + work(9) + bytes(64) + end(3, 0, 9, 1) + part(b"node2"))
+
+
+CRISPRI = b"""chrom\tchromStart\tchromEnd\tmeasuredGeneSymbol\tRegulated\tValidConnection\tCellType
+chr1\t10\t200\tone\tTRUE\tTRUE\tKc
+chr1\t300\t400\ttwo\tfalse\tFALSE\tKc
+"""
+HEAD = json.dumps({"format": 2, "identity": {"train.epochs": 4}, "progress": {"epoch": 1, "history": [{"epoch": 0}]},
+                   "content": ""}).encode()
+HEADER = b"=" + json.dumps({"__metadata__": {"mpira.checkpoint": "{}"}}).encode()
+METRICS = b'{"epoch": 0, "loss": 1.5}\n{"epoch": 1, "loss": 1e-3}\n{"epo'
 PATCH = bytes([0, 0, 0, 3]) + b"\xff\xff\xff\xff" + bytes([0, 2, 0, 15]) + bytes(16)
 SEEDS = {
     "settings": [b'seed = 1\nrate = 0.25\nname = "b"\n[sites]\nnames = ["x", "y"]\npaired = false\n\0sites.names=a,b',
@@ -113,6 +136,13 @@ SEEDS = {
     "region_table": [b"region\tKc\tMbn2\nchr1:0-100\t1\t0.5\nchr1:200-300\t0\t2\nchr2R:5-50\t1e-3\t4\n"],
     "weights": [weights(), safetensors({"a": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}, bytes(8)),
                 safetensors({}, b"", 1 << 62)],
+    "crispri": [b"\0" + CRISPRI, b"\1" + CRISPRI, b"\0" + gzip.compress(CRISPRI, mtime=0)],
+    "job_tables": [b"\0one set\tabout\tg1\tg2\nother\t\tg2\n", b"\1MA1\tone\nMA2\tone\tx\n", b"\2MA1\tMA2\n# x\nMA3\tp\n",
+                   b"\3protein1 protein2 combined_score\np1 p2 900\n\0#string_protein_id\tpreferred_name\np1\tMA1\np2\tMA2\n",
+                   b"\3protein1 protein2 combined_score\nMA1 MA3 401\n", b"\4promoter\ta.safetensors\n",
+                   b"\5one\tpeaks.bed\ntwo\tpeaks.bed\n\0chr1\t1\t9\ta\t5\nchr1\t3\t20\tb\t6\nchr2R\t1\t9\tc\t7\n"],
+    "run_status": [METRICS, METRICS + b"\0" + HEAD, b"\0" + HEADER + b"\0" + HEAD, b"\0" + bytes(9)],
+    "flight": [b"\1" + flight(), b"\0" + flight()],
     "journal": [journal(), bytes(128), bytes(1024)],
     "result_file": [PATCH],
     "atlas": [PATCH],
