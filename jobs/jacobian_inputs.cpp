@@ -209,9 +209,8 @@ void JacobianInputs::make_rows() {
                                                    "the same assembly?",
                                                    genes_.ids.size(), atlas_.file().string()));
     left_out_ = {{"too_wide", nlohmann::json::array()}, {"at_ends", nlohmann::json::array()}};
-    for (std::uint32_t number = 0; number < cell_types_.size(); ++number) {
-        auto const outputs = std::max(outputs_of(cell_types_[number], '+').size(),
-                                      outputs_of(cell_types_[number], '-').size());
+    for (auto const& cell_type : cell_types_) {
+        auto const outputs = std::max(outputs_of(cell_type, '+').size(), outputs_of(cell_type, '-').size());
         most_outputs_a_row_ = std::max<std::uint64_t>(most_outputs_a_row_, outputs);
     }
     for (std::uint32_t number = 0; number < cell_types_.size(); ++number) {

@@ -107,7 +107,7 @@ at::Tensor split_heads(at::Tensor const& tokens, std::int64_t heads) {
 
 at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias,
                   LowRank const* extra) {
-    auto const y = at::linear(x, weight, bias);
+    auto y = at::linear(x, weight, bias);
     if (extra == nullptr || !extra->a.defined()) return y;
     return y.add(at::linear(at::linear(x, extra->a), extra->b), extra->scale);
 }

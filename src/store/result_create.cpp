@@ -75,7 +75,7 @@ bool is_part_of_sparse(ResultLayout const& layout, std::string const& path,
     return std::any_of(layout.sparse.begin(), layout.sparse.end(), [&](SparseMatrix const& matrix) {
         return matrix.path.starts_with("obsm/") &&
                std::any_of(parts.begin(), parts.end(),
-                           [&](std::string const part) { return path == matrix.path + "/" + part; });
+                           [&](std::string const& part) { return path == matrix.path + "/" + part; });
     });
 }
 

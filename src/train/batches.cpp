@@ -87,7 +87,7 @@ HostBatch BatchReader::read_to_score(std::span<PlaceRange const> windows, std::u
     });
 }
 
-Batch BatchReader::to_device(HostBatch host) const {
+Batch BatchReader::to_device(HostBatch const& host) const {
     auto const moved = [&](at::Tensor const& tensor) {
         return tensor.defined() ? tensor.to(device_, /*non_blocking=*/true) : tensor;
     };

@@ -33,7 +33,7 @@ public:
     [[nodiscard]] HostBatch read_to_score(std::span<genome::PlaceRange const> windows,
                                           std::uint64_t seed) const;
     /// Takes the host tensors: on the CPU they are scaled in place.
-    [[nodiscard]] Batch to_device(HostBatch host) const;
+    [[nodiscard]] Batch to_device(HostBatch const& host) const;
 
 private:
     template <typename NameOf>

@@ -4,6 +4,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -127,7 +128,7 @@ public:
             // The others may never come, so nobody waits for this sum, and its communicator is not freed,
             // which would be collective: the job is being aborted.
             thread_.detach();
-            static_cast<void>(new std::shared_ptr<Shared>(shared_));
+            static_cast<void>(new (std::nothrow) std::shared_ptr<Shared>(shared_));
         } else {
             thread_.join();
         }

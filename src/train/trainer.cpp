@@ -205,14 +205,14 @@ struct Trainer::State {
         return entries;
     }
 
-    void backward(StepBatches read, double entries) {
+    void backward(StepBatches const& read, double entries) {
         for (std::size_t i = 0; i < read.passes.size(); ++i) {
             auto const& pass = read.passes[i];
             model::TrainingDraws const draws{.seed = recipe.seed,
                                              .step = static_cast<std::uint32_t>(now.step),
                                              .first_sample = static_cast<std::uint32_t>(pass.first),
                                              .input_dropout = recipe.input_dropout};
-            auto const batch = reader.to_device(std::move(read.batches[i]));
+            auto const batch = reader.to_device(read.batches[i]);
             auto const prediction = forward(*model, batch, draws, recipe.bf16);
             // A window of one region may have nothing masked: no entries, no loss.
             engine->backward(objective->loss_sum(prediction, batch).div(std::max(entries, 1.0)), pass);
@@ -228,7 +228,7 @@ struct Trainer::State {
             entries = entries_of(read.windows);
         });
         engine->begin_step();
-        alone([&] { backward(std::move(read), entries); });
+        alone([&] { backward(read, entries); });
         if (failure) engine->mark_failed();
         auto const [loss, stop, failed] = engine->finish_step(wants_stop);
         if (failed) comm::agree_on(comm, failure);

@@ -50,7 +50,8 @@ std::string try_device_sum(CommView world, Device const& device) {
     on_device.copy_to(values);
     int const n = world.size();
     for (std::size_t i = 0; i < kLength; ++i) {
-        auto const expected = static_cast<float>(n * (n - 1) / 2 + n * static_cast<int>(i % kPeriod));
+        int const sum = n * (n - 1) / 2 + n * static_cast<int>(i % kPeriod);
+        auto const expected = static_cast<float>(sum);
         if (!(values[i] == expected))  // a NaN too
             throw Error(Origin::nccl, fmt::format("element {} is {}, expected {}", i, values[i], expected));
     }
