@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "mpira/atlas/accessibility.hpp"
-#include "mpira/atlas/region_table.hpp"
 #include "mpira/atlas/scan_record.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
@@ -18,6 +17,7 @@
 #include "mpira/genome/scanner.hpp"
 
 #include "jobs/entries.hpp"
+#include "jobs/features_expression.hpp"
 #include "jobs/features_inputs.hpp"
 
 namespace mpira::jobs {
@@ -47,10 +47,12 @@ public:
         }
         auto const names = names_differ(bed.names) ? bed.names : std::vector<std::string>();
         accessibility_ = read_accessibility(settings_, chroms_, regions_, names);
-        expression_ = read_expression(settings_, chroms_, regions_, names);
+        expression_ = FeaturesExpression(settings_, chroms_, regions_, names, accessibility_);
         scale_sets_ = scale_sets_of(settings_, accessibility_);
         if (auto const promoters = settings.path("regions.promoters"); !promoters.empty()) {
             mark_promoters(genome::read_bed(promoters, chroms_));
+        } else if (!expression_.entries().empty()) {
+            mark_promoters_of_genes();
         }
         make_layout();
     }
@@ -102,8 +104,8 @@ private:
         if (!expression_.columns().empty()) {
             inputs_["expression"] = expression_.content_hash();
         }
-        if (!promoters_.empty()) {
-            inputs_["promoters"] = hash_file(settings_.path("regions.promoters"));
+        if (auto const promoters = settings_.path("regions.promoters"); !promoters.empty()) {
+            inputs_["promoters"] = hash_file(promoters);
         }
         // Files count by their content, so that a campaign may be resumed after they were moved.
         layout_.identity = settings_.to_json(true);
@@ -137,6 +139,16 @@ private:
                   regions_.size(), plus, minus);
     }
 
+    /// Where a gene has expression, on its strand.
+    void mark_promoters_of_genes() {
+        std::vector<bool> const none(regions_.size());
+        promoters_ = {{"obs/promoter", none}, {"obs/promoter_plus", none}, {"obs/promoter_minus", none}};
+        for (auto const& entry : expression_.entries()) {
+            promoters_[0].second[entry.row] = true;
+            promoters_[entry.strand == '+' ? 1 : 2].second[entry.row] = true;
+        }
+    }
+
     /// Bases that are scanned for a region: a fixed window, so that a region's length can't leak into its
     /// features (spec/default-data.md 1), cut off at the chromosome's ends.
     [[nodiscard]] genome::Region window(genome::Region const& region) const {
@@ -155,7 +167,7 @@ private:
     genome::Scanner scanner_;
     std::vector<genome::Region> regions_;
     atlas::Accessibility accessibility_;
-    atlas::RegionTable expression_;
+    FeaturesExpression expression_;
     /// Column of obs and a flag a region; none, or obs/promoter first.
     std::vector<std::pair<std::string, std::vector<bool>>> promoters_;
     std::vector<std::string> scale_sets_;
@@ -202,9 +214,7 @@ store::ResultTables Features::tables() const {
     if (!accessibility_.cell_types().empty()) {
         uns["cell_types"] = accessibility_.cell_types();
     }
-    if (!expression_.columns().empty()) {
-        uns["expression"] = expression_.columns();
-    }
+    expression_.describe(settings_, chroms_, uns);
     uns["scan"] = atlas::scan_record(model);
     uns["inputs"] = inputs_;
     uns["settings"] = nlohmann::json::object();
@@ -276,7 +286,10 @@ void Features::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_toke
         accessibility_.read(first, rows.array<float>("obsm/accessibility"));
     }
     if (!expression_.columns().empty()) {
-        expression_.read_rows(first, rows.array<float>("obsm/expression"));
+        auto const accessibility = accessibility_.cell_types().empty()
+                                       ? std::span<float>()
+                                       : rows.array<float>("obsm/accessibility");
+        expression_.read_rows(first, accessibility, rows.array<float>("obsm/expression"));
     }
     for (auto const& [path, is_promoter] : promoters_) {
         auto const flags = rows.array<std::uint8_t>(path);

@@ -1,7 +1,6 @@
 #include "jobs/features_inputs.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
@@ -101,30 +100,6 @@ atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromS
     }
     return table.empty() ? atlas::Accessibility()
                          : atlas::Accessibility::from_table(table, chroms, regions, names);
-}
-
-atlas::RegionTable read_expression(Settings const& settings, genome::ChromSizes const& chroms,
-                                   std::span<genome::Region const> regions,
-                                   std::span<std::string const> names) {
-    auto const file = settings.path("expression.table");
-    if (file.empty()) return {};
-    auto table = atlas::RegionTable::read(file, chroms, regions, names);
-    constexpr std::array<std::string_view, 2> kStrands{".plus", ".minus"};
-    auto const& columns = table.columns();
-    for (auto const& column : columns) {
-        for (std::size_t strand = 0; strand < kStrands.size(); ++strand) {
-            if (!column.ends_with(kStrands[strand])) continue;
-            auto const other =
-                column.substr(0, column.size() - kStrands[strand].size()) + std::string(kStrands[1 - strand]);
-            if (std::ranges::find(columns, other) == columns.end())
-                settings.refuse("expression.table", fmt::format("{} has a column '{}' but no '{}'",
-                                                                file.string(), column, other));
-        }
-    }
-    for (std::size_t i = 0; i < columns.size(); ++i)
-        if (!table.has_signal()[i])
-            log::info("warning: {}: '{}' is 0 in every region", file.string(), columns[i]);
-    return table;
 }
 
 std::vector<std::string> scale_sets_of(Settings const& settings, atlas::Accessibility const& accessibility) {

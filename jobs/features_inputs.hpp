@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "mpira/atlas/accessibility.hpp"
-#include "mpira/atlas/region_table.hpp"
 #include "mpira/base/settings.hpp"
 #include "mpira/genome/fasta.hpp"
 #include "mpira/genome/regions.hpp"
@@ -28,11 +27,6 @@ bool names_differ(std::span<std::string const> names);
 atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
                                         std::span<genome::Region const> regions,
                                         std::span<std::string const> names);
-
-/// Columns "<cell type>.plus" and "<cell type>.minus" must come in pairs; others are taken as they are.
-atlas::RegionTable read_expression(Settings const& settings, genome::ChromSizes const& chroms,
-                                   std::span<genome::Region const> regions,
-                                   std::span<std::string const> names);
 
 /// What the columns of varm/scale are maxima over: "all_regions", and by setting each cell type.
 std::vector<std::string> scale_sets_of(Settings const& settings, atlas::Accessibility const& accessibility);

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <utility>
 
 #include "jobs/features.hpp"
+#include "jobs/features_expression.hpp"
 
 namespace mpira::jobs {
 namespace {
@@ -24,7 +26,7 @@ SettingSpec count(std::string key, std::int64_t fallback, std::string summary, d
 std::vector<SettingSpec> features_settings() {
     std::string const none;
     SettingValue const required;
-    return {
+    std::vector<SettingSpec> specs{
         file("genome.fasta", required, "The genome, FASTA: plain, or compressed with bgzip."),
         {"genome.assembly", SettingKind::text, required,
          "Its name (dm3, hg38). Models and atlases of different assemblies are never mixed."},
@@ -73,17 +75,16 @@ std::vector<SettingSpec> features_settings() {
              "Instead of peak files: a TSV with a header, a line a region (its name, or chrom, start and "
              "end), and "
              "a column a cell type."),
-        file("expression.table", none,
-             "Expression to train on: a TSV as accessibility.table, on the scale that models are to predict, "
-             "such "
-             "as log10(TPM + 1). For two strands name the columns NAME.plus and NAME.minus. 0 where a region "
-             "has no promoter. Empty: none."),
         word("scales", "all_regions",
              "What features are divided by before a model sees them: their maximum over all regions, or, in "
              "addition, over the accessible regions of each cell type.",
              {"all_regions", "cell_type"}),
         count("unit.regions", 1024, "Regions in a unit of work.", 1),
     };
+    auto const expression = features_expression_settings();
+    auto const before_scales = std::ranges::find(specs, "scales", &SettingSpec::key);
+    specs.insert(before_scales, expression.begin(), expression.end());
+    return specs;
 }
 
 }  // namespace mpira::jobs

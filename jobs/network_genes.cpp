@@ -12,6 +12,7 @@
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 
+#include "jobs/correlations.hpp"
 #include "jobs/enrichment.hpp"
 
 namespace mpira::jobs {

@@ -11,12 +11,12 @@
 #include <nlohmann/json.hpp>
 
 #include "mpira/base/settings.hpp"
+#include "mpira/genome/gene_table.hpp"
 #include "mpira/store/job.hpp"
 
 #include "jobs/agreement.hpp"
 #include "jobs/gene_sets.hpp"
 #include "jobs/network_matrix.hpp"
-#include "jobs/target_expression.hpp"
 
 namespace mpira::jobs {
 
@@ -86,7 +86,7 @@ private:
 class TargetExpression {
 public:
     /// Throws Origin::usage: fewer than three cell types, no factor or target in the table, and what
-    /// ExpressionTable refuses.
+    /// genome::GeneTable refuses.
     TargetExpression(Settings const& settings, NetworkMatrix const& matrix, Annotation const& annotation);
 
     void add_to(store::ResultLayout& layout) const;
@@ -101,7 +101,7 @@ private:
     };
     NetworkMatrix const& matrix_;
     TopGenes top_;
-    ExpressionTable table_;
+    genome::GeneTable table_;
     std::string content_;
     std::vector<Pair> pairs_;
     std::vector<std::string> without_expression_;  ///< factors that the table lacks

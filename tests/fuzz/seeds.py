@@ -133,6 +133,7 @@ SEEDS = {
     "motif_clusters": [b"# id\tname\nMA1\tc1\textra\nMA2\t-\n"],
     "elements": [b">e1 x\nACGT\nNNRY\n>e2\nACG\n\0e1\tpromoter\ne2\tdistal\n\0>v\nACGT__Enhancer__ACGT\n", b">e\nA\n"],
     "genes": [b"\0" + GTF, b"\1" + GFF3, b"\2" + b"chr1\t1\t20\tg\t0\t-\nchr1\t5\t9\t.\t0\t+\n"],
+    "gene_table": [b"\0gene\tMbn2\tx\tKc\ng1\t1\tNA\t3.5\n", b"\1gene\tKc\tMbn2\nENSG1.2\t0\t1e3\n\ng2\t1\t2\r\n"],
     "region_table": [b"region\tKc\tMbn2\nchr1:0-100\t1\t0.5\nchr1:200-300\t0\t2\nchr2R:5-50\t1e-3\t4\n"],
     "weights": [weights(), safetensors({"a": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}, bytes(8)),
                 safetensors({}, b"", 1 << 62)],

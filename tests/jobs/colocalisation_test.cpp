@@ -1,6 +1,6 @@
 #include "jobs/colocalisation.hpp"
 
-#include "jobs/target_expression.hpp"
+#include "jobs/correlations.hpp"
 #include "tests/genome/files.hpp"
 
 namespace mpira::jobs {
@@ -67,23 +67,7 @@ TEST(Colocalisation, Files) {
     refuses("A\ta.bed\nB\tsame.bed\n", "score", {"same.bed", "same score"});
 }
 
-TEST(TargetExpression, TablesAndCorrelations) {
-    genome::Folder const folder;
-    std::vector<std::string> const types{"liver", "brain"};
-    ExpressionTable const table(folder.write("t.tsv", "gene\tbrain\tx\tliver\nA\t1\tNA\t2.5\nB\t0\t-\t1e1\n"),
-                                types);
-    EXPECT_THAT(table.of("A"), ElementsAre(2.5, 1));
-    EXPECT_TRUE(table.of("C").empty());
-    auto const refuses = [&](char const* text, std::initializer_list<std::string> fragments) {
-        auto const wrong = folder.write("wrong.tsv", text);
-        expect_refusal([&] { ExpressionTable(wrong, types); }, fragments);
-    };
-    refuses("", {"wrong.tsv", "empty"});
-    refuses("gene\tbrain\tlivr\n", {"wrong.tsv", "line 1", "'liver'", "did you mean 'livr'"});
-    refuses("gene\tbrain\tliver\tbrain\n", {"line 1", "'brain'"});
-    refuses("gene\tbrain\tliver\nA\t1\n", {"line 2", "2 fields, the header has 3"});
-    refuses("gene\tbrain\tliver\nA\t1\tNA\n", {"line 2", "'NA'", "'liver'"});
-    refuses("gene\tbrain\tliver\nA\t1\t2\nA\t1\t2\n", {"line 3", "'A' is given twice"});
+TEST(Correlations, OfRanksAndValues) {
     auto const both = correlations(std::vector<double>{1, 2, 3, 10}, std::vector<double>{2, 4, 6, 7});
     EXPECT_DOUBLE_EQ(both.spearman, 1);
     EXPECT_NEAR(both.pearson, 22.0 / std::sqrt(50.0 * 14.75), 1e-15);
