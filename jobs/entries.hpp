@@ -5,6 +5,7 @@
 /// One declaration a job; its file defines it, jobs/table.cpp lists it.
 namespace mpira::jobs {
 
+JobEntry counts_entry();
 JobEntry crispri_entry();
 JobEntry features_entry();
 JobEntry jacobian_entry();

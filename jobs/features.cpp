@@ -19,6 +19,7 @@
 #include "jobs/entries.hpp"
 #include "jobs/features_expression.hpp"
 #include "jobs/features_inputs.hpp"
+#include "jobs/region_frame.hpp"
 
 namespace mpira::jobs {
 namespace {
@@ -179,22 +180,7 @@ store::ResultTables Features::tables() const {
     store::ResultTables tables;
     // Read once more rather than kept by every rank: names are most of a BED file's memory.
     auto const names = genome::read_bed(settings_.path("regions.bed"), chroms_).names;
-    bool const use_names = names_differ(names);
-    if (!names.empty() && !use_names) {
-        log::info("names of regions are not unique; regions are called chrom:start-end instead");
-    }
-    store::StringColumn chrom{"chrom", {}, true};
-    store::IntegerColumn start{"start", {}};
-    store::IntegerColumn end{"end", {}};
-    for (std::size_t row = 0; row < regions_.size(); ++row) {
-        auto const& region = regions_[row];
-        tables.obs.index.push_back(use_names ? names[row] : chroms_.label(region));
-        chrom.values.push_back(chroms_.name(region.chrom));
-        start.values.push_back(region.start);
-        end.values.push_back(region.end);
-    }
-    tables.obs.strings = {std::move(chrom)};
-    tables.obs.integers = {std::move(start), std::move(end)};
+    tables.obs = region_frame(regions_, names, chroms_);
 
     auto const& model = scanner_.model();
     tables.var.index = model.feature_names;

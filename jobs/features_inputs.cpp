@@ -80,20 +80,17 @@ genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta
     return genome::make_scan_model(motifs, features, background, scan);
 }
 
-bool names_differ(std::span<std::string const> names) {
-    std::vector<std::string_view> sorted(names.begin(), names.end());
-    std::ranges::sort(sorted);
-    return !names.empty() && std::ranges::adjacent_find(sorted) == sorted.end();
-}
-
 atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
                                         std::span<genome::Region const> regions,
                                         std::span<std::string const> names) {
     auto const& beds = settings.texts("accessibility.beds");
     auto const table = settings.path("accessibility.table");
-    if (!beds.empty() && !table.empty()) {
-        settings.refuse("accessibility.table", "give peak files or a table, not both");
-    }
+    auto const counts = settings.path("accessibility.counts");
+    if (!beds.empty() + !table.empty() + !counts.empty() > 1)
+        settings.refuse("accessibility.counts", "give one of beds, table and counts");
+    if (!counts.empty())
+        return atlas::Accessibility::from_counts(counts, chroms, regions,
+                                                 settings.number("accessibility.per"));
     if (!beds.empty()) {
         return atlas::Accessibility::from_beds(beds, chroms, regions,
                                                settings.source() + ": accessibility.beds");

@@ -20,9 +20,6 @@ genome::ChromSizes read_chroms(Settings const& settings, genome::Fasta const& fa
 /// Motifs, clusters, background and threshold.
 genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta);
 
-/// Names serve as the index of the table only when every region has its own.
-bool names_differ(std::span<std::string const> names);
-
 /// By peak files or a table; no cell types where neither is given. `names`: of the regions, or empty.
 atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
                                         std::span<genome::Region const> regions,

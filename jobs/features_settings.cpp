@@ -75,6 +75,17 @@ std::vector<SettingSpec> features_settings() {
              "Instead of peak files: a TSV with a header, a line a region (its name, or chrom, start and "
              "end), and "
              "a column a cell type."),
+        file("accessibility.counts", none,
+             "Or a file of `mpira counts` of the same regions: log10(per * count / total + 1), divided by its largest "
+             "value in the cell type."),
+        {"accessibility.per",
+         SettingKind::number,
+         1e5,
+         "To how many fragments counts are scaled: 1e5 as for published models.",
+         Affects::result,
+         {},
+         1,
+         1e12},
         word("scales", "all_regions",
              "What features are divided by before a model sees them: their maximum over all regions, or, in "
              "addition, over the accessible regions of each cell type.",

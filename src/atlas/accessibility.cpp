@@ -1,6 +1,8 @@
 #include "mpira/atlas/accessibility.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
+#include "mpira/store/anndata_reader.hpp"
 
 namespace mpira::atlas {
 namespace {
@@ -46,11 +49,49 @@ std::vector<bool> overlap_flags(std::span<genome::Region const> regions,
     return flags;
 }
 
+namespace {
+
+/// Counts of (regions, cell types), and what turns them into accessibility.
+struct CountMatrix {
+    store::MappedArray<std::int32_t> counts;
+    std::vector<double> per_count;  ///< by cell type: per / total
+    std::vector<double> largest;    ///< by cell type: of log10(per * count / total + 1)
+
+    [[nodiscard]] float value(std::int32_t count, std::size_t cell_type) const {
+        return static_cast<float>(std::log10(per_count[cell_type] * count + 1) / largest[cell_type]);
+    }
+};
+
+/// That the rows of a file of counts are these regions.
+void require_same_regions(store::AnnDataReader const& reader, genome::ChromSizes const& chroms,
+                          std::span<genome::Region const> regions) {
+    auto const file = reader.file().string();
+    auto const chrom = reader.categories("obs/chrom");
+    auto const start = reader.integers("obs/start"), end = reader.integers("obs/end");
+    require(chrom.codes.size() == regions.size() && start.size() == regions.size() &&
+                end.size() == regions.size(),
+            fmt::format("{}: counts of {} regions, regions.bed has {}; count them anew", file, start.size(),
+                        regions.size()));
+    std::vector<std::int32_t> numbers;
+    for (auto const& name : chrom.categories) numbers.push_back(chroms.find(name).value_or(-1));
+    for (std::size_t row = 0; row < regions.size(); ++row) {
+        auto const code = chrom.codes[row];
+        auto const on = code < 0 ? -1 : numbers[static_cast<std::size_t>(code)];
+        require(genome::Region{on, start[row], end[row]} == regions[row],
+                fmt::format("{}: its region {} is {}:{}-{}, that of regions.bed {}; count them anew", file,
+                            row + 1, code < 0 ? "?" : chrom.categories[static_cast<std::size_t>(code)],
+                            start[row], end[row], chroms.label(regions[row])));
+    }
+}
+
+}  // namespace
+
 struct Accessibility::State {
     std::vector<std::string> cell_types;
     std::string hash;
     std::vector<std::vector<bool>> flags;  // by cell type, from peak files
     RegionTable table;                     // or a table
+    std::optional<CountMatrix> counts;     // or counts
 };
 
 Accessibility::Accessibility() : state_(std::make_unique<State>()) {}
@@ -101,6 +142,48 @@ Accessibility Accessibility::from_table(std::filesystem::path const& table, geno
     return Accessibility(std::move(state));
 }
 
+Accessibility Accessibility::from_counts(std::filesystem::path const& file, genome::ChromSizes const& chroms,
+                                         std::span<genome::Region const> regions, double per) {
+    ensure(per > 0, "from_counts: nothing to scale to");
+    store::AnnDataReader const reader(file);
+    for (char const* const key :
+         {"X", "obs/chrom", "obs/start", "obs/end", "obs/done", "uns/total", "uns/largest"})
+        require(
+            reader.contains(key),
+            fmt::format("{}: has no {}; a file that `mpira counts` wrote was expected", file.string(), key));
+    auto const done = reader.integers("obs/done");
+    require(std::ranges::count(done, 1) == std::ssize(done),
+            fmt::format("{}: unfinished, {} of {} regions are counted; run that command again to finish it",
+                        file.string(), std::ranges::count(done, 1), done.size()));
+    require_same_regions(reader, chroms, regions);
+    auto state = std::make_unique<State>();
+    state->cell_types = reader.index("var");
+    auto& matrix = state->counts.emplace();
+    matrix.counts = reader.array<std::int32_t>("X");
+    auto const types = state->cell_types.size();
+    auto const total = reader.integers("uns/total"), largest = reader.integers("uns/largest");
+    require(matrix.counts.values().size() == regions.size() * types && total.size() == types &&
+                largest.size() == types,
+            fmt::format("{}: X, uns/total and uns/largest are of different sizes", file.string()));
+    for (std::size_t type = 0; type < types; ++type) {
+        require(total[type] > 0 && largest[type] > 0,
+                fmt::format("{}: no region has a count in '{}'", file.string(), state->cell_types[type]));
+        matrix.per_count.push_back(per / static_cast<double>(total[type]));
+        matrix.largest.push_back(
+            std::log10(matrix.per_count.back() * static_cast<double>(largest[type]) + 1));
+    }
+    auto const counts = matrix.counts.values();
+    for (std::size_t i = 0; i < counts.size(); ++i)
+        if (counts[i] < 0 || counts[i] > largest[i % types])
+            fail_usage(fmt::format("{}: X: a count of {}, the largest is said to be {}", file.string(), counts[i],
+                                   largest[i % types]));
+    ContentHash hash;
+    for (auto const& name : state->cell_types) hash.add(name);
+    hash.add(std::as_bytes(std::span(total))).add(std::as_bytes(counts));
+    state->hash = hash.hex();
+    return Accessibility(std::move(state));
+}
+
 std::vector<std::string> const& Accessibility::cell_types() const noexcept {
     return state_->cell_types;
 }
@@ -109,6 +192,13 @@ std::string const& Accessibility::content_hash() const noexcept {
 }
 
 void Accessibility::read(std::uint64_t first, std::span<float> out) const {
+    if (state_->counts) {
+        auto const types = state_->cell_types.size();
+        auto const counts =
+            state_->counts->counts.values().subspan(static_cast<std::size_t>(first) * types, out.size());
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] = state_->counts->value(counts[i], i % types);
+        return;
+    }
     if (state_->flags.empty()) {
         state_->table.read_rows(first, out);
         return;

@@ -17,8 +17,8 @@ namespace mpira::atlas {
 std::vector<bool> overlap_flags(std::span<genome::Region const> regions,
                                 std::span<genome::Region const> intervals);
 
-/// How accessible regions are in cell types, as files of users say it: a peak file a cell type, or a table.
-/// Kept small: one bit a region and peak file, or 8 bytes a region and the table mapped.
+/// How accessible regions are in cell types, as files of users say it: a peak file a cell type, a table, or
+/// counts. Kept small: one bit a region and peak file, 8 bytes a region of a table; files stay mapped.
 ///
 /// Owner, move-only. Threads: reading is free for all.
 class Accessibility {
@@ -35,6 +35,12 @@ public:
     static Accessibility from_table(std::filesystem::path const& table, genome::ChromSizes const& chroms,
                                     std::span<genome::Region const> regions,
                                     std::span<std::string const> names);
+    /// A file of `mpira counts` of these regions: log10(per * count / total + 1), divided by the largest
+    /// value of its cell type, as published checkpoints expect (spec/get.md 2.1; per = 1e5). Throws
+    /// Origin::usage, naming the file: another kind of file, one that is unfinished, of other regions, or
+    /// damaged; a cell type without a count.
+    static Accessibility from_counts(std::filesystem::path const& file, genome::ChromSizes const& chroms,
+                                     std::span<genome::Region const> regions, double per);
     Accessibility(Accessibility&&) noexcept;
     Accessibility& operator=(Accessibility&&) noexcept;
     ~Accessibility();

@@ -1,0 +1,114 @@
+"""`mpira counts` against pysam, and what `mpira features` makes of it against NumPy: fragments and insertions, cell types by
+file and by barcode, overlapping and nested regions, fragments far from any region; the same bytes on any number of ranks."""
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+import toy
+from mpira_test import assert_equal_results, mpira, read_anndata
+
+
+def write_fragments(path, rng, lengths, count):
+    fragments = []
+    for _ in range(count):
+        chrom = list(lengths)[int(rng.integers(len(lengths)))]
+        start = int(rng.integers(0, lengths[chrom] - 20))
+        fragments.append((chrom, start, min(lengths[chrom], start + int(rng.integers(1, 900))), f"cell{rng.integers(40)}-1"))
+    fragments.sort()
+    plain = path.with_suffix("")
+    plain.write_text("".join(f"{c}\t{s}\t{e}\t{b}\t{rng.integers(1, 5)}\n" for c, s, e, b in fragments))
+    pysam.tabix_compress(str(plain), str(path), force=True)
+    pysam.tabix_index(str(path), preset="bed", force=True)
+    return path
+
+
+def pysam_counts(path, regions, insertions, cell_type_of):
+    """{cell type: (counts, total)}; `cell_type_of` barcode."""
+    with pysam.TabixFile(str(path)) as file:
+        counts, totals = {}, {}
+        for row in (line.split("\t") for chrom in file.contigs for line in file.fetch(chrom)):
+            name = cell_type_of(row[3])
+            totals[name] = totals.get(name, 0) + (2 if insertions else 1)
+        for i, (chrom, start, end) in enumerate(regions):
+            for line in file.fetch(chrom, start, end) if chrom in file.contigs else ():
+                _, first, last, barcode, _ = line.split("\t")
+                sites = [int(first), int(last) - 1]
+                found = sum(start <= site < end for site in sites) if insertions else 1
+                counts.setdefault(cell_type_of(barcode), np.zeros(len(regions), int))[i] += found
+    return {name: (counts.get(name, np.zeros(len(regions), int)), totals[name]) for name in totals if name is not None}
+
+
+def main():
+    scratch = tempfile.TemporaryDirectory(prefix="mpira-counts-")
+    folder = Path(scratch.name)
+    toy.make_inputs(folder)
+    rng = np.random.default_rng(17)
+    # Regions that overlap and contain each other, beside the toy's; chr3 keeps none.
+    bed = [line.split("\t")[:3] for line in (folder / "regions.bed").read_text().splitlines() if not line.startswith("chr3")]
+    bed += [("chr1", "100", "4000"), ("chr1", "150", "160"), ("chr2", "0", "7000")]
+    regions = sorted((c, int(s), int(e)) for c, s, e in bed)
+    (folder / "some.bed").write_text("".join(f"{c}\t{s}\t{e}\n" for c, s, e in regions))
+    lengths = {"chr1": 9000, "chr2": 7000, "chr3": 600}
+    (folder / "chrom.sizes").write_text("".join(f"{name}\t{length}\n" for name, length in lengths.items()))
+    a = write_fragments(folder / "a.tsv.gz", rng, lengths | {"chrM": 500}, 3000)
+    b = write_fragments(folder / "b.tsv.gz", rng, {"chr1": 9000}, 700)
+    (folder / "cells.tsv").write_text("".join(f"cell{n}-1\t{'toy cell' if n % 3 else 'other'}\n" for n in range(30)))
+
+    words = ["counts", "--set", f"genome.chrom_sizes={folder / 'chrom.sizes'}", "--set", "genome.assembly=toy",
+             "--set", f"regions.bed={folder / 'some.bed'}", "--set", "unit.regions=7"]
+    by_file = [*words, "--set", f"fragments=toy_cell={a},other={b},toy_cell={b}"]
+    by_barcode = [*words, "--set", f"fragments={a},{b}", "--set", f"barcodes={folder / 'cells.tsv'}"]
+    known = dict(line.split("\t") for line in (folder / "cells.tsv").read_text().splitlines())
+    for insertions in (False, True):
+        counted = ["--set", f"counted={'insertions' if insertions else 'fragments'}"]
+        of = lambda path, cell_type_of: pysam_counts(path, regions, insertions, cell_type_of)
+        whole = {p: of(p, lambda _: "all")["all"] for p in (a, b)}
+        parts = {p: of(p, known.get) for p in (a, b)}
+        add = lambda *pairs: tuple(map(sum, zip(*pairs)))
+        expected = {"file": {"toy_cell": add(whole[a], whole[b]), "other": whole[b]},
+                    "barcode": {name: add(parts[a][name], parts[b][name]) for name in ("other", "toy cell")}}
+        for kind, command in (("file", by_file), ("barcode", by_barcode)):
+            out = folder / f"{kind}{insertions:d}.h5ad"
+            output = mpira(*command, *counted, "--output", out, code=0)
+            counts = read_anndata(out)
+            assert list(counts.var_names) == list(expected[kind]), counts.var_names
+            for i, (name, (column, total)) in enumerate(expected[kind].items()):
+                np.testing.assert_array_equal(np.asarray(counts.X)[:, i], column)
+                assert counts.uns["total"][i] == total and counts.uns["largest"][i] == column.max()
+            for ranks in (1, 3):
+                mpira(*command, *counted, "--output", folder / "other.h5ad", "--fresh", "--overwrite", ranks=ranks, code=0)
+                assert_equal_results(out, folder / "other.h5ad")
+    print(output.stderr.splitlines()[-3:])
+
+    # Into an atlas, as log10(1e5 c / total + 1) divided by its largest.
+    features = ["features", "--config", folder / "features.toml", "--set", f"regions.bed={folder / 'some.bed'}",
+                "--set", "accessibility.beds=", "--set", f"accessibility.counts={folder / 'file0.h5ad'}"]
+    counts = read_anndata(folder / "file0.h5ad")
+    for extra, per in (([], 1e5), (["--set", "accessibility.per=1e6"], 1e6)):
+        mpira(*features, *extra, "--output", folder / "counted.h5ad", "--fresh", "--overwrite", ranks=2, code=0)
+        atlas = read_anndata(folder / "counted.h5ad")
+        assert list(atlas.uns["cell_types"]) == ["toy_cell", "other"]
+        signal = np.log10(per * np.asarray(counts.X) / np.asarray(counts.uns["total"]) + 1)
+        np.testing.assert_allclose(np.asarray(atlas.obsm["accessibility"]), signal / signal.max(axis=0), rtol=1e-6)
+
+    def refuses(command, fragments):
+        failed = mpira(*command, "--output", folder / "wrong.h5ad", code=2)
+        assert all(fragment in failed.stderr for fragment in fragments), (fragments, failed.stderr)
+        assert not (folder / "wrong.h5ad").exists()
+
+    (folder / "twice.tsv").write_text("cell1-1\tx\ncell1-1\ty\n")
+    (folder / "alone.tsv").write_text("cell1-1\n")
+    elsewhere = write_fragments(folder / "elsewhere.tsv.gz", rng, {"1": 500}, 5)
+    refuses([*words, "--set", f"fragments={a}"], ["fragments", "name=path"])
+    refuses([*words, "--set", f"fragments=x={folder / 'none.tsv.gz'}"], ["none.tsv.gz"])
+    refuses([*words, "--set", f"fragments=x={elsewhere}"], ["elsewhere.tsv.gz", "'1'", "'chr1'"])
+    refuses([*words, "--set", f"fragments={a}", "--set", f"barcodes={folder / 'twice.tsv'}"], ["twice.tsv", "line 2", "twice"])
+    refuses([*words, "--set", f"fragments={a}", "--set", f"barcodes={folder / 'alone.tsv'}"], ["alone.tsv", "line 1"])
+    refuses([*features, "--set", f"accessibility.table={folder / 'x.tsv'}"], ["accessibility.counts", "one of"])
+    refuses([*features, "--set", f"accessibility.counts={folder / 'atlas.h5ad'}"], ["atlas.h5ad", "mpira counts"])
+    refuses([*features, "--set", f"regions.bed={folder / 'regions.bed'}"], ["file0.h5ad", "count them anew"])
+
+
+main()
