@@ -338,7 +338,7 @@ void Counts::finish(store::FinishedRows& rows) {
     std::ranges::fill(largest, 0);
     std::vector<std::int64_t> open(types, 0);
     for (std::size_t i = 0; i < counts.size(); ++i) {
-        total[i % types] += beginning[i] * (insertions_ ? 2 : 1);
+        total[i % types] += std::int64_t{beginning[i]} * (insertions_ ? 2 : 1);
         largest[i % types] = std::max<std::int64_t>(largest[i % types], counts[i]);
         open[i % types] += counts[i] > 0 ? 1 : 0;
     }
