@@ -76,7 +76,8 @@ std::vector<SettingSpec> features_settings() {
              "end), and "
              "a column a cell type."),
         file("accessibility.counts", none,
-             "Or a file of `mpira counts` of the same regions: log10(per * count / total + 1), divided by its largest "
+             "Or a file of `mpira counts` of the same regions: log10(per * count / total + 1), divided by "
+             "its largest "
              "value in the cell type."),
         {"accessibility.per",
          SettingKind::number,

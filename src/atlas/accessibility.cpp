@@ -175,8 +175,8 @@ Accessibility Accessibility::from_counts(std::filesystem::path const& file, geno
     auto const counts = matrix.counts.values();
     for (std::size_t i = 0; i < counts.size(); ++i)
         if (counts[i] < 0 || counts[i] > largest[i % types])
-            fail_usage(fmt::format("{}: X: a count of {}, the largest is said to be {}", file.string(), counts[i],
-                                   largest[i % types]));
+            fail_usage(fmt::format("{}: X: a count of {}, the largest is said to be {}", file.string(),
+                                   counts[i], largest[i % types]));
     ContentHash hash;
     for (auto const& name : state->cell_types) hash.add(name);
     hash.add(std::as_bytes(std::span(total))).add(std::as_bytes(counts));
