@@ -13,11 +13,11 @@ namespace {
 
 std::vector<genome::Motif> read_motifs(Settings const& settings) {
     auto const jaspar = settings.path("motifs.jaspar");
-    auto const meme = settings.path("motifs.meme");
-    if (jaspar.empty() == meme.empty()) {
-        settings.refuse("motifs.jaspar", "name either a JASPAR release here or a MEME file in motifs.meme");
+    auto const file = settings.path("motifs.file");
+    if (jaspar.empty() == file.empty()) {
+        settings.refuse("motifs.jaspar", "name either a JASPAR release here or a text file in motifs.file");
     }
-    return jaspar.empty() ? genome::read_meme(meme)
+    return jaspar.empty() ? genome::read_motifs(file)
                           : genome::read_jaspar_sqlite(jaspar, settings.text("motifs.collection"),
                                                        settings.text("motifs.tax_group"));
 }

@@ -38,8 +38,10 @@ std::vector<SettingSpec> features_settings() {
             "regions.promoters", none,
             "BED of promoters or transcription start sites: a region that overlaps one is marked a promoter, "
             "and on which strand where column 6 tells. Empty: none is marked."),
-        file("motifs.jaspar", none, "Motifs: a JASPAR release (SQLite). Either this or motifs.meme."),
-        file("motifs.meme", none, "Motifs: a MEME text file."),
+        file("motifs.jaspar", none, "Motifs: a JASPAR release (SQLite). Either this or motifs.file."),
+        file("motifs.file", none,
+             "Motifs: a text file, MEME, JASPAR ('>id name' and four rows) or TRANSFAC, told by its first "
+             "line."),
         word("motifs.collection", "CORE", "Collection of the JASPAR release."),
         word("motifs.tax_group", none,
              "Taxonomic group of the JASPAR release (insects, vertebrates); empty: all."),

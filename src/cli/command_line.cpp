@@ -93,6 +93,7 @@ public:
         seal.add_flag("--overwrite", line.overwrite, "Replace an existing copy");
         seal.add_flag("--partial", line.partial, "Also when the campaign is not finished");
 
+        add_regions(line);
         add_export(line);
 
         auto& weights = add(line, Command::weights, "weights", "what a weights file says about itself",
@@ -160,6 +161,34 @@ private:
 
     static void add_job_name(CLI::App& sub, CommandLine& line) {
         sub.add_option("JOB", line.job, "Name of a job (mpira jobs lists them)")->required();
+    }
+
+    void add_regions(CommandLine& line) {
+        auto& sub =
+            add(line, Command::regions, "regions", "peak sets of several cell types to one set of regions",
+                "mpira regions Kc.narrowPeak.gz Mbn2.bed --chrom-sizes genome.fa.fai --output regions.bed");
+        auto& options = line.regions;
+        sub.add_option("PEAKS", options.peaks, "BED or narrowPeak files, one a cell type or sample")
+            ->required();
+        sub.add_option("--chrom-sizes", options.chrom_sizes,
+                       "Chromosomes and their lengths, in the order the regions shall have; a .fai will do")
+            ->type_name("FILE")
+            ->required();
+        sub.add_option(
+               "--onto", options.onto,
+               "Regions that a model was trained on: they keep their coordinates, peaks that overlap none of "
+               "them are appended")
+            ->type_name("BED");
+        sub.add_option(
+               "--width", options.width_bp,
+               "Regions of this width around each summit or centre, the strongest first and none overlapping "
+               "(default: overlapping peaks are merged)")
+            ->type_name("BP")
+            ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30));
+        sub.add_option("--output", line.output, "BED with each region's origins in column 4; .gz compresses")
+            ->type_name("FILE")
+            ->required();
+        sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
     }
 
     void add_export(CommandLine& line) {

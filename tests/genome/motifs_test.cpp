@@ -106,7 +106,7 @@ constexpr char kMeme[] =
 
 TEST(Meme, ReadsMotifs) {
     Folder const folder;
-    auto const motifs = read_meme(folder.write("two.meme", kMeme));
+    auto const motifs = read_motifs(folder.write("two.meme", kMeme));
     ASSERT_EQ(motifs.size(), 2U);
     EXPECT_EQ(motifs[0].id, "M1");
     EXPECT_EQ(motifs[0].name, "first");
@@ -126,7 +126,7 @@ TEST(Meme, Refusals) {
     };
     Folder const folder;
     for (auto const& [text, fragments] : std::initializer_list<Case>{
-             {">M1\nA [1 2]\n", {"bad.meme line 1", "MEME version"}},
+             {"M1\nA [1 2]\n", {"bad.meme line 1", "MEME version", "JASPAR", "TRANSFAC"}},
              {"", {"bad.meme", "empty"}},
              {"MEME version 4\nALPHABET= ACDEFGHIKLMNPQRSTVWY\n", {"bad.meme line 2", "only ACGT"}},
              {head, {"bad.meme", "no motif"}},
@@ -152,7 +152,98 @@ TEST(Meme, Refusals) {
               {"bad.meme line 6", "'M1' is already on line 3"}},
          }) {
         auto const file = folder.write("bad.meme", text);
-        expect_refusal([&] { (void)read_meme(file); }, fragments);
+        expect_refusal([&] { (void)read_motifs(file); }, fragments);
+    }
+}
+
+TEST(JasparText, ReadsMotifs) {
+    Folder const folder;
+    auto const motifs = read_motifs(folder.write("three.jaspar",
+                                                 "# JASPAR\n>MA1.1\tone\nA  [ 1  2 ]\nC  [3 4]\nG [ 5 6 ]\r\n"
+                                                 "T [ 7 8.5 ]\n\n>MA2.1\n1 2\n3 4\n5 6\n7 8\n"
+                                                 ">MA3.1 three x\nt .5\ng 0\nc .25\na .25\n"));
+    ASSERT_EQ(motifs.size(), 3U);
+    EXPECT_EQ(motifs[0].id, "MA1.1");
+    EXPECT_EQ(motifs[0].name, "one");
+    EXPECT_THAT(motifs[0].counts, ElementsAre(ElementsAre(1, 3, 5, 7), ElementsAre(2, 4, 6, 8.5)));
+    EXPECT_EQ(motifs[1].name, "MA2.1");
+    EXPECT_THAT(motifs[1].counts, ElementsAre(ElementsAre(1, 3, 5, 7), ElementsAre(2, 4, 6, 8)));
+    EXPECT_EQ(motifs[2].name, "three");
+    EXPECT_THAT(motifs[2].counts, ElementsAre(ElementsAre(5, 5, 0, 10)));  // of 20 sites
+    auto const one_site = read_motifs(folder.write("one.pfm", ">m\n1 0\n0 1\n0 0\n0 0\n"));
+    EXPECT_THAT(one_site.at(0).counts, ElementsAre(ElementsAre(1, 0, 0, 0), ElementsAre(0, 1, 0, 0)));
+}
+
+TEST(JasparText, Refusals) {
+    struct Case {
+        char const* text;
+        std::initializer_list<std::string> fragments;
+    };
+    Folder const folder;
+    for (auto const& [text, fragments] : std::initializer_list<Case>{
+             {">\n", {"bad.jaspar line 1", "without an identifier"}},
+             {">m\nA [1 2]\nC [1 2]\nG [1 2]\n", {"bad.jaspar line 1", "'m' has 3 rows"}},
+             {">m\nA [1 2]\nA [1 2]\n", {"bad.jaspar line 3", "two rows A"}},
+             {">m\nA [1 2]\nC [1]\n", {"bad.jaspar line 3", "row C", "1 counts", "first row 2"}},
+             {">m\nA []\n", {"bad.jaspar line 2", "0 counts"}},
+             {">m\nA [1 2\n", {"bad.jaspar line 2", "']'"}},
+             {">m\nA [1 x]\n", {"bad.jaspar line 2", "'x'"}},
+             {">m\nA [1 -1]\n", {"bad.jaspar line 2", "'-1'"}},
+             {">m\n1\n1\n1\n1\n1\n", {"bad.jaspar line 6", "'>id name'"}},
+             {">m\n1 0\n1 0\n1 0\n1 0\n", {"bad.jaspar line 5", "'m'", "position 2 counts no base"}},
+             {">m\n1\n1\n1\n1\n>m\n1\n1\n1\n1\n", {"'m' of line 6", "already on line 1"}},
+         }) {
+        auto const file = folder.write("bad.jaspar", text);
+        expect_refusal([&] { (void)read_motifs(file); }, fragments);
+    }
+}
+
+TEST(Transfac, ReadsMotifs) {
+    Folder const folder;
+    auto const motifs = read_motifs(folder.write(
+        "three.transfac",
+        "VV  a set, of today\nXX\n//\nAC  M1\nXX\nID  V$ONE_01\nXX\nNA  One\nDE  one; of it\nP0      A      "
+        "C      "
+        "G      T\n01      1      2      3      4      N\n02      5      6      7      8.5      W\nXX\nCC  "
+        "01 text\n//\n"
+        "ID two\nPO\tT\tG\tC\tA\n00\t.5\t.25\t.25\t0\n//\nAC M3\nID three\nP0 A C G T\n1 9 0 0 0\n//\n"));
+    ASSERT_EQ(motifs.size(), 3U);
+    EXPECT_EQ(motifs[0].id, "M1");
+    EXPECT_EQ(motifs[0].name, "One");
+    EXPECT_THAT(motifs[0].counts, ElementsAre(ElementsAre(1, 2, 3, 4), ElementsAre(5, 6, 7, 8.5)));
+    EXPECT_EQ(motifs[1].id, "two");
+    EXPECT_THAT(motifs[1].counts, ElementsAre(ElementsAre(0, 5, 5, 10)));
+    EXPECT_EQ(motifs[2].id, "M3");
+    EXPECT_EQ(motifs[2].name, "three");
+}
+
+TEST(Transfac, Refusals) {
+    std::string const head = "AC M1\nP0 A C G T\n";  // two lines
+    struct Case {
+        std::string text;
+        std::initializer_list<std::string> fragments;
+    };
+    Folder const folder;
+    for (auto const& [text, fragments] : std::initializer_list<Case>{
+             {"XX\n//\n", {"bad.transfac", "no motif"}},
+             {"AC\n", {"bad.transfac line 1", "AC without a name"}},
+             {"AC M1\n//\n", {"bad.transfac line 2", "'M1' (line 1)", "no matrix"}},
+             {"AC M1\nAC M2\n", {"bad.transfac line 2", "second AC", "'M1'"}},
+             {"AC M1\n01 1 2 3 4\n", {"bad.transfac line 2", "before its P0"}},
+             {"AC M1\nP0 A C G\n", {"bad.transfac line 2", "A, C, G and T"}},
+             {"AC M1\nP0 A C G G\n", {"bad.transfac line 2", "each once"}},
+             {head + "P0 A C G T\n", {"bad.transfac line 3", "second matrix"}},
+             {head + "02 1 2 3 4\n", {"bad.transfac line 3", "row 02", "1 was expected"}},
+             {head + "01 1 2 3 4\n03 1 2 3 4\n", {"bad.transfac line 4", "row 03", "2 was expected"}},
+             {head + "01 1 2 3\n", {"bad.transfac line 3", "four counts"}},
+             {head + "01 1 2 3 W\n", {"bad.transfac line 3", "'W'"}},
+             {head + "01 1 2 3 4\n", {"bad.transfac", "ends inside motif 'M1'"}},
+             {"VV x\n//\nP0 A C G T\n01 1 2 3 4\n//\n", {"motif of line 3", "neither AC nor ID"}},
+             {head + "01 0 0 0 0\n//\n", {"'M1'", "position 1 counts no base"}},
+             {head + "01 1 2 3 4\n//\n" + head + "01 1 2 3 4\n//\n", {"'M1' of line 5", "already on line 1"}},
+         }) {
+        auto const file = folder.write("bad.transfac", text);
+        expect_refusal([&] { (void)read_motifs(file); }, fragments);
     }
 }
 

@@ -115,7 +115,7 @@ letter-probability matrix: alength= 4 w= 8 nsites= 20
         Settings settings(specs, "test.toml");
         std::map<std::string, std::string> values{
             {"genome.fasta", genome_.string()}, {"genome.assembly", "toy1"}, {"regions.bed", bed_.string()},
-            {"motifs.meme", meme_.string()},    {"scan.p_value", "0.002"},   {"scan.length_bp", "400"}};
+            {"motifs.file", meme_.string()},    {"scan.p_value", "0.002"},   {"scan.length_bp", "400"}};
         for (auto const& [key, value] : more) {
             values[key] = value;
         }
@@ -279,8 +279,8 @@ TEST_F(FeaturesJob, StopsWithinAUnit) {
 
 TEST_F(FeaturesJob, WrongInputIsRefused) {
     refused({{"motifs.jaspar", meme_.string()}}, {"test.toml: motifs.jaspar", "either"});
-    refused({{"motifs.meme", ""}}, {"motifs.jaspar"});
-    refused({{"motifs.jaspar", meme_.string()}, {"motifs.meme", ""}}, {"motifs.meme"});
+    refused({{"motifs.file", ""}}, {"motifs.jaspar"});
+    refused({{"motifs.jaspar", meme_.string()}, {"motifs.file", ""}}, {"motifs.meme"});
     refused({{"scan.pseudocount", "some"}}, {"scan.pseudocount", "'some'"});
     refused({{"scan.pseudocount", "-1"}}, {"scan.pseudocount"});
     refused({{"scan.background", "0.1,0.2"}}, {"0.1,0.2"});

@@ -178,7 +178,7 @@ CASES = [
     ("motif row without sum 1", F, edit("motifs.meme", "0.", "3.", 4), [], ["motifs.meme"]),
     ("motif twice", F, edit("motifs.meme", "MOTIF m1 ", "MOTIF m0 "), [], ["motifs.meme", "m0"]),
     ("two sources of motifs", F, nothing, ["--set", "motifs.jaspar={}/motifs.meme"], ["motifs.jaspar"]),
-    ("JASPAR is no SQLite", F, nothing, ["--set", "motifs.meme=", "--set", "motifs.jaspar={}/genome.fa"], ["genome.fa"]),
+    ("JASPAR is no SQLite", F, nothing, ["--set", "motifs.file=", "--set", "motifs.jaspar={}/genome.fa"], ["genome.fa"]),
     ("cluster of an unknown motif", F, add("clusters.tsv", "m77\tf1\n"), [], ["clusters.tsv", "m77"]),
     ("cluster with one column", F, line("clusters.tsv", 2, "m1"), [], ["clusters.tsv", "2"]),
     ("p-value above 1", F, nothing, ["--set", "scan.p_value=2"], ["scan.p_value", "out of range"]),

@@ -56,7 +56,7 @@ assembly = "toy"
 bed = "{folder}/regions.bed"
 promoters = "{folder}/tss.bed"
 [motifs]
-meme = "{folder}/motifs.meme"
+file = "{folder}/motifs.meme"
 clusters = "{folder}/clusters.tsv"
 [scan]
 length_bp = {SCAN_BP}

@@ -45,7 +45,7 @@ train = {{ epochs = 4, batch = 8, lr = 5e-3, min_lr = 5e-5 }}
 
 def scan_cells(folder, output, *words):
     mpira("features", "--set", f"genome.fasta={folder / 'genome.fa'}", "--set", "genome.assembly=toy1",
-          "--set", f"regions.bed={folder / 'regions.bed'}", "--set", f"motifs.meme={folder / 'motifs.meme'}",
+          "--set", f"regions.bed={folder / 'regions.bed'}", "--set", f"motifs.file={folder / 'motifs.meme'}",
           "--set", "scan.length_bp=300", "--set", f"accessibility.table={folder / 'accessibility.tsv'}",
           "--set", f"expression.table={folder / 'expression.tsv'}", "--set", "scales=cell_type", *words,
           "--output", folder / output, code=0)
@@ -224,7 +224,7 @@ def check_paper_configs(folder):
         rows = [f"{c}:{a}-{b}\t" + "\t".join(f"{v:.2f}" for v in draw.random(len(columns))) for c, a, b in regions]
         (folder / f"paper.{what}.tsv").write_text("\n".join(["region\t" + "\t".join(columns), *rows]) + "\n")
     mpira("features", "--set", f"genome.fasta={folder / 'paper.fa'}", "--set", "genome.assembly=toy1",
-          "--set", f"regions.bed={folder / 'paper.bed'}", "--set", f"motifs.meme={folder / 'motifs.meme'}",
+          "--set", f"regions.bed={folder / 'paper.bed'}", "--set", f"motifs.file={folder / 'motifs.meme'}",
           "--set", "scan.length_bp=300", "--set", f"accessibility.table={folder / 'paper.accessibility.tsv'}",
           "--set", f"expression.table={folder / 'paper.expression.tsv'}", "--set", "scales=cell_type",
           "--output", folder / "paper.h5ad", code=0)

@@ -44,7 +44,7 @@ def make_data(folder):
     (folder / "folds.tsv").write_text("# fold\tchrom\tstart\tend\none\tchr1\t0\t60000\ntwo\tchr1\t60000\t120000\n"
                                       "three\tchr2\t0\t60000\n")
     mpira("features", "--set", f"genome.fasta={folder / 'genome.fa'}", "--set", "genome.assembly=toy1",
-          "--set", f"regions.bed={folder / 'regions.bed'}", "--set", f"motifs.meme={folder / 'motifs.meme'}",
+          "--set", f"regions.bed={folder / 'regions.bed'}", "--set", f"motifs.file={folder / 'motifs.meme'}",
           "--set", "scan.length_bp=300", "--set", f"accessibility.beds=bound={folder / 'peaks.bed'}",
           "--output", folder / "atlas.h5ad", code=0)
     (folder / "train.toml").write_text(f"""

@@ -17,6 +17,7 @@ enum class Command {
     verify,
     seal,
     export_result,
+    regions,
     weights,
     merge,
     plan,
@@ -78,6 +79,14 @@ struct ExportOptions {
     std::string overlaps = "refuse";  ///< bedgraph: or "mean"
 };
 
+/// Options of `mpira regions`.
+struct RegionsOptions {
+    std::vector<std::filesystem::path> peaks;
+    std::filesystem::path chrom_sizes;
+    std::filesystem::path onto;  ///< empty: no training set
+    std::int64_t width_bp = 0;   ///< 0: as wide as they are
+};
+
 /// The parsed command line, typed. Options that a command does not have keep their defaults.
 struct CommandLine {
     Command command = Command::jobs;
@@ -97,6 +106,7 @@ struct CommandLine {
     bool json = false;     ///< status, weights, simulate, bench: for programs
     PlanOptions plan;
     ExportOptions exports;
+    RegionsOptions regions;
     SimulateOptions simulate;
     BenchOptions bench;
 };

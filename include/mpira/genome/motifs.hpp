@@ -29,11 +29,20 @@ struct Motif {
 std::vector<Motif> read_jaspar_sqlite(std::filesystem::path const& file, std::string const& collection,
                                       std::string const& tax_group);
 
-/// Motifs of a MEME text file (version 4 or later, ACGT alphabet):
-/// https://meme-suite.org/meme/doc/meme-format nsites defaults to 20, as there. Refused by file and line: a
-/// missing version line, another alphabet, a width that disagrees with the rows, rows that aren't four
-/// probabilities summing to 1 +- 0.01, an id given twice, a motif without matrix, a file without motifs.
-std::vector<Motif> read_meme(std::filesystem::path const& file);
+/// Motifs of a text file (plain or gzipped), its format told by its first line:
+///   MEME      "MEME version 4" or later, ACGT alphabet (https://meme-suite.org/meme/doc/meme-format);
+///             probabilities times nsites, which is 20 where it is missing, as there
+///   JASPAR    ">id name", then a row a base: "A [ 1 2 3 ]", or four bare rows in the order A, C, G, T
+///   TRANSFAC  records that end with //; id: AC, else ID; name: NA, else ID; P0 (or PO) names the bases of
+///   the
+///             rows that follow, numbered upward one by one; a consensus letter at a row's end is not read
+/// In the last two, a matrix of fractions whose columns all sum to 1 +- 0.01 is taken as probabilities of 20
+/// sites; all others are counts.
+///
+/// Refused by file and line (Origin::usage): another start, an id given twice, a motif without matrix, rows
+/// of unequal width or that are no numbers >= 0, a position that counts no base, probabilities of MEME that
+/// don't sum to 1 +- 0.01, another alphabet, a file without motifs or that ends inside one.
+std::vector<Motif> read_motifs(std::filesystem::path const& file);
 
 /// Which feature each motif counts for.
 struct MotifFeatures {

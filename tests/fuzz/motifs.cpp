@@ -1,4 +1,4 @@
-// MEME motifs.
+// Motifs in text: MEME, JASPAR, TRANSFAC.
 #include "mpira/genome/motifs.hpp"
 
 #include "fuzz/hostile.hpp"
@@ -6,5 +6,5 @@
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     using namespace mpira;
     fuzz::Bytes const bytes(data, size);
-    return fuzz::read_or_refuse([&] { (void)genome::read_meme(fuzz::in_file(bytes, "fuzz.meme")); });
+    return fuzz::read_or_refuse([&] { (void)genome::read_motifs(fuzz::in_file(bytes, "fuzz.meme")); });
 }

@@ -1,0 +1,140 @@
+"""mpira regions beside plain Python: unions by joining whatever shares a base until nothing changes, regions of one
+width by trying every peak against every region kept."""
+
+import gzip
+import random
+import stat
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from mpira_test import mpira, run_cases
+
+CHROMS = [("chr2", 20_000), ("chr10", 5_000)]
+ORDER = {name: at for at, (name, _) in enumerate(CHROMS)}
+
+
+def share(a, b):
+    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
+
+
+def draw_peaks(rng, count):
+    peaks = set()
+    while len(peaks) < count:
+        chrom, length = rng.choice(CHROMS)
+        start = rng.randrange(length - 300)
+        peaks.add((chrom, start, start + rng.randrange(1, 300)))
+    return rng.sample(sorted(peaks), count)
+
+
+def prepare(folder, count=60):
+    rng = random.Random(5)
+    (folder / "sizes").write_text("".join(f"{name}\t{length}\n" for name, length in CHROMS))
+    sets = {}
+    for name in ("Kc", "Mbn2", "S2"):
+        sets[name] = [(*peak, rng.randrange(1000), rng.randrange(peak[2] - peak[1])) for peak in draw_peaks(rng, count)]
+    bed = "".join(f"{c}\t{a}\t{b}\n" for c, a, b, *_ in sets["Kc"])
+    (folder / "Kc.bed").write_text("track name=Kc\n" + bed)
+    narrow = lambda peaks: "".join(f"{c}\t{a}\t{b}\tp\t1\t.\t{s}\t-1\t-1\t{t}\n" for c, a, b, s, t in peaks)
+    with gzip.open(folder / "Mbn2.narrowPeak.gz", "wt") as file:
+        file.write(narrow(sets["Mbn2"]))
+    (folder / "S2.narrowPeak").write_text(narrow(sets["S2"]))
+    return sets
+
+
+def regions(folder, *words, code=0):
+    result = mpira("regions", *words, "--chrom-sizes", folder / "sizes", "--output", folder / "out.bed", code=code)
+    if code:
+        assert not (folder / "out.bed").exists()
+        return result.stderr
+    lines = [line.split("\t") for line in (folder / "out.bed").read_text().splitlines()]
+    return {(c, int(a), int(b)): set(origin.split(",")) for c, a, b, origin in lines}, result.stdout
+
+
+def union(sets):
+    groups = [((c, a, b), {name}) for name, peaks in sets.items() for c, a, b, *_ in peaks]
+    changed = True
+    while changed:
+        changed = False
+        for i, (one, names) in enumerate(groups):
+            for j in range(i + 1, len(groups)):
+                other, more = groups[j]
+                if share(one, other):
+                    groups[i] = ((one[0], min(one[1], other[1]), max(one[2], other[2])), names | more)
+                    del groups[j]
+                    changed = True
+                    break
+            if changed:
+                break
+    return dict(groups)
+
+
+def in_order(found):
+    keys = [(ORDER[c], a, b) for c, a, b in found]
+    assert keys == sorted(keys)
+
+
+def unions_equal_plain_python(folder):
+    sets = prepare(folder)
+    found, said = regions(folder, folder / "Kc.bed", folder / "Mbn2.narrowPeak.gz", folder / "S2.narrowPeak")
+    assert found == union(sets)
+    assert len(found) < 180
+    in_order(found)
+    assert f"{len(found)} regions of 180 peaks in 3 files" in said, said
+    assert stat.S_IMODE((folder / "out.bed").stat().st_mode) == 0o640
+
+
+def one_width_equals_plain_python(folder):
+    sets = prepare(folder)
+    found, _ = regions(folder, folder / "Mbn2.narrowPeak.gz", folder / "S2.narrowPeak", "--width", "150")
+    candidates = []
+    for at, name in enumerate(("Mbn2", "S2")):
+        total = sum(peak[3] for peak in sets[name])
+        for c, a, _, signal, summit in sets[name]:
+            start = min(max(a + summit - 75, 0), dict(CHROMS)[c] - 150)
+            candidates.append((-signal / total, ORDER[c], (c, start, start + 150), at, name))
+    kept = []
+    for _, _, region, _, _ in sorted(candidates):
+        if not any(share(region, other) for other in kept):
+            kept.append(region)
+    expected = {region: {name for *_, other, _, name in candidates if share(region, other)} for region in kept}
+    assert found == expected
+    in_order(found)
+
+
+def training_regions_keep_their_coordinates(folder):
+    sets = prepare(folder)
+    found, said = regions(folder, folder / "Mbn2.narrowPeak.gz", folder / "S2.narrowPeak", "--onto", folder / "Kc.bed")
+    fresh = union({name: sets[name] for name in ("Mbn2", "S2")})
+    old = [peak[:3] for peak in sets["Kc"]]
+    appended = {peak: names for peak, names in fresh.items() if not any(share(peak, other) for other in old)}
+    expected = appended | {
+        one: {"Kc"}.union(*(names for peak, names in fresh.items() if share(peak, one))) for one in old}
+    assert found == expected
+    in_order(found)
+    assert 0 < len(appended) < len(fresh)
+    share_text = f"{100 * len(appended) / len(found):.1f} % of the result"
+    assert f"60 regions kept; of {len(fresh)} new ones" in said and f"{len(appended)} are appended, {share_text}" in said, said
+
+
+def wrong_inputs_are_named(folder):
+    prepare(folder)
+    (folder / "far.bed").write_text("chr2\t5\t10\nchr2\t19990\t20001\n")
+    assert "far.bed line 2" in regions(folder, folder / "far.bed", code=2)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "Kc.bed").write_text("chr2\t5\t10\n")
+    assert "'Kc'" in regions(folder, folder / "Kc.bed", folder / "sub" / "Kc.bed", code=2)
+    (folder / "a,b.bed").write_text("chr2\t5\t10\n")
+    assert "a,b" in regions(folder, folder / "a,b.bed", code=2)
+    assert "--width" in regions(folder, folder / "Kc.bed", "--width", "0", code=2)
+    assert "none.bed" in regions(folder, folder / "none.bed", code=2)
+    (folder / "out.bed").write_text("mine\n")
+    told = mpira("regions", folder / "Kc.bed", "--chrom-sizes", folder / "sizes", "--output", folder / "out.bed", code=2)
+    assert "out.bed" in told.stderr and (folder / "out.bed").read_text() == "mine\n"
+    mpira("regions", folder / "Kc.bed", "--chrom-sizes", folder / "sizes", "--output", folder / "out.bed", "--overwrite", code=0)
+    assert (folder / "out.bed.old").read_text() == "mine\n"
+
+
+if __name__ == "__main__":
+    run_cases([unions_equal_plain_python, one_width_equals_plain_python, training_regions_keep_their_coordinates,
+               wrong_inputs_are_named])
