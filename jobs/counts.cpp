@@ -41,9 +41,9 @@ std::vector<SettingSpec> counts_settings() {
         {"regions.bed", SettingKind::text, required,
          "The regions: BED3 to BED6 or narrowPeak, the same that the atlas is made of.", Affects::run},
         {"fragments", SettingKind::texts, required,
-         "Fragments files, bgzipped and with their index (tabix -p bed): \"name=path.tsv.gz\", a cell type "
-         "each; "
-         "files of one name are added. With barcodes, only paths.",
+         "Fragments: files that are bgzipped and have their index (tabix -p bed), or sorted BAMs with theirs "
+         "(samtools index): \"name=path.tsv.gz\", a cell type each; files of one name are added. With "
+         "barcodes, only paths.",
          Affects::run},
         {"barcodes", SettingKind::text, none,
          "TSV of barcode and cell type: which cells make a cell type, in all files. Fragments of other "
@@ -57,6 +57,26 @@ std::vector<SettingSpec> counts_settings() {
          "lie in it.",
          Affects::result,
          {"fragments", "insertions"}},
+        {"bam.min_mapq",
+         SettingKind::integer,
+         std::int64_t{30},
+         "BAMs: reads (and mates, where the tag MQ is there) below this mapping quality are left out, as "
+         "duplicates, "
+         "secondary alignments and improper pairs always are.",
+         Affects::result,
+         {},
+         0,
+         255},
+        {"bam.max_fragment_bp",
+         SettingKind::integer,
+         std::int64_t{2000},
+         "BAMs: longer fragments are left out.",
+         Affects::result,
+         {},
+         10,
+         1e6},
+        {"bam.barcode_tag", SettingKind::text, std::string("CB"),
+         "BAMs: the tag that holds a cell's barcode."},
         {"unit.regions",
          SettingKind::integer,
          std::int64_t{4096},
@@ -166,11 +186,15 @@ private:
 
 void Counts::open_sources() {
     auto const& items = settings_.texts("fragments");
+    genome::AlignmentRules const rules{static_cast<int>(settings_.integer("bam.min_mapq")),
+                                       settings_.integer("bam.max_fragment_bp"),
+                                       settings_.text("bam.barcode_tag")};
+    if (rules.barcode_tag.size() != 2) settings_.refuse("bam.barcode_tag", "a tag has two characters, as CB");
     if (items.empty()) settings_.refuse("fragments", "no file is named");
     if (auto const file = settings_.path("barcodes"); !file.empty()) {
         barcodes_.emplace(file);
         cell_types_ = barcodes_->cell_types();
-        for (auto const& item : items) sources_.push_back({genome::FragmentFile(item), 0});
+        for (auto const& item : items) sources_.push_back({genome::FragmentFile(item, rules), 0});
         return;
     }
     for (auto const& item : items) {
@@ -182,7 +206,7 @@ void Counts::open_sources() {
         auto const found = std::ranges::find(cell_types_, name);
         auto const number = static_cast<std::uint32_t>(found - cell_types_.begin());
         if (found == cell_types_.end()) cell_types_.push_back(name);
-        sources_.push_back({genome::FragmentFile(item.substr(equals + 1)), number});
+        sources_.push_back({genome::FragmentFile(item.substr(equals + 1), rules), number});
     }
 }
 
@@ -354,7 +378,7 @@ std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*
 }  // namespace
 
 JobEntry counts_entry() {
-    return {"counts", "ATAC fragments to counts of regions and cell types, for accessibility",
+    return {"counts", "ATAC fragments or BAMs to counts of regions and cell types, for accessibility",
             "mpirun -n 4 mpira counts --set genome.chrom_sizes=hg38.fa.fai --set genome.assembly=hg38 "
             "--set regions.bed=peaks.bed --set fragments=fragments.tsv.gz --set barcodes=cell_types.tsv "
             "--output counts.h5ad",

@@ -125,7 +125,8 @@ def main():
         median = {name: statistics.median(row[name][0] for row in rounds) for name in rounds[0]}
         ratio, its_range = spread([row["DDP"][0] / row["ours"][0] for row in rounds]) if "DDP" in rounds[0] else ("-", "-")
         added = [spread([100 * (row["ours"][clock] / row["apart"][clock] - 1) for row in rounds], 1) for clock in (0, 1)]
-        print(f"| {text} | {median.get('DDP', 0):.3f} | {median['ours']:.3f} | {ratio} ({its_range}) | "
+        of_ddp = f"{median['DDP']:.3f}" if "DDP" in median else "-"
+        print(f"| {text} | {of_ddp} | {median['ours']:.3f} | {ratio} ({its_range}) | "
               + " | ".join(f"{middle} ({its_range})" for middle, its_range in added) + " |")
     keep(options.json, rounds=dict(rows))
 

@@ -1,5 +1,5 @@
 """`mpira counts` against pysam, and what `mpira features` makes of it against NumPy: fragments and insertions, cell types by
-file and by barcode, overlapping and nested regions, fragments far from any region; the same bytes on any number of ranks."""
+file and by barcode, overlapping and nested regions, fragments far from any region; BAMs; the same bytes on any number of ranks."""
 import tempfile
 from pathlib import Path
 
@@ -22,6 +22,69 @@ def write_fragments(path, rng, lengths, count):
     pysam.tabix_compress(str(plain), str(path), force=True)
     pysam.tabix_index(str(path), preset="bed", force=True)
     return path
+
+
+def write_bam(path, rng, lengths, count):
+    """Pairs of reads whose fragments a tabix file beside it holds, as Tn5 cut, and reads that are none."""
+    header = pysam.AlignmentHeader.from_dict({"HD": {"VN": "1.6", "SO": "coordinate"},
+                                              "SQ": [{"SN": name, "LN": length} for name, length in lengths.items()]})
+    records, fragments = [], []
+
+    def pair(chrom, start, end, barcode, *, flags=0, mapq=60, mate_mapq=None, other=None):
+        size, tid = min(50, end - start), list(lengths).index(chrom)
+        for left in (True, False):
+            read = pysam.AlignedSegment(header)
+            read.query_name = f"pair{len(records) // 2}"
+            read.query_sequence, read.cigartuples = "A" * size, [(0, size)]
+            read.reference_id = read.next_reference_id = tid
+            if other is not None:
+                read.next_reference_id = other
+            read.reference_start, read.next_reference_start = (start, end - size) if left else (end - size, start)
+            read.template_length = end - start if left else start - end
+            read.flag = 0x1 | (0 if flags & 0x1000 else 0x2) | flags | (0x40 | 0x20 if left else 0x80 | 0x10)
+            read.flag &= 0xFFF
+            read.mapping_quality = mapq
+            if barcode:
+                read.set_tag("CB", barcode)
+            if mate_mapq is not None:
+                read.set_tag("MQ", mate_mapq if left else mapq)
+            records.append(read)
+
+    for _ in range(count):
+        chrom = list(lengths)[int(rng.integers(len(lengths)))]
+        start = int(rng.integers(0, lengths[chrom] - 60))
+        end = min(lengths[chrom], start + int(rng.integers(12, 900)))
+        barcode = f"cell{rng.integers(40)}-1"
+        kind = int(rng.integers(12))
+        if kind < 6:
+            pair(chrom, start, end, barcode, mate_mapq=60 if kind == 0 else None)
+            fragments.append((chrom, start + 4, end - 5, barcode))
+        elif kind == 6:
+            pair(chrom, start, end, barcode, flags=0x400)  # a duplicate
+        elif kind == 7:
+            pair(chrom, start, end, barcode, mapq=29)
+        elif kind == 8:
+            pair(chrom, start, end, barcode, mate_mapq=3)
+        elif kind == 9:
+            pair(chrom, start, end, barcode, flags=0x1000)  # no proper pair
+        elif kind == 10:
+            pair(chrom, start, end, barcode, flags=0x100 if start % 2 else 0x800)  # not the primary alignments
+        elif lengths[chrom] > 2100:
+            pair(chrom, 10, 2011 + start % 50, barcode)  # too long
+    pair("chr1", 40, 49, "cell1-1")  # nothing is left between its cuts
+    pair("chr1", 20, 2020, "cell1-1")  # just short enough
+    fragments.append(("chr1", 24, 2015, "cell1-1"))
+    records.sort(key=lambda read: (read.reference_id, read.reference_start))
+    with pysam.AlignmentFile(str(path), "wb", header=header) as out:
+        for read in records:
+            out.write(read)
+    pysam.index(str(path))
+    truth = path.with_suffix(".tsv.gz")
+    plain = truth.with_suffix("")
+    plain.write_text("".join(f"{c}\t{s}\t{e}\t{b}\t1\n" for c, s, e, b in sorted(fragments)))
+    pysam.tabix_compress(str(plain), str(truth), force=True)
+    pysam.tabix_index(str(truth), preset="bed", force=True)
+    return truth
 
 
 def pysam_counts(path, regions, insertions, cell_type_of):
@@ -82,6 +145,21 @@ def main():
                 assert_equal_results(out, folder / "other.h5ad")
     print(output.stderr.splitlines()[-3:])
 
+    # A BAM tells the same as the fragments it was made of, cut where Tn5 cut.
+    truth = write_bam(folder / "reads.bam", rng, lengths, 4000)
+    for insertions in (False, True):
+        counted = ["--set", f"counted={'insertions' if insertions else 'fragments'}"]
+        for kind, sources, cell_type_of in (("file", "toy_cell={}", lambda _: "toy_cell"), ("barcode", "{}", known.get)):
+            named = ["--set", f"barcodes={folder / 'cells.tsv'}"] if kind == "barcode" else []
+            mpira(*words, *named, *counted, "--set", "fragments=" + sources.format(folder / "reads.bam"),
+                  "--output", folder / "bam.h5ad", "--fresh", "--overwrite", ranks=2, code=0)
+            counts = read_anndata(folder / "bam.h5ad")
+            expected = pysam_counts(truth, regions, insertions, cell_type_of)
+            assert set(counts.var_names) == set(expected)
+            for i, name in enumerate(counts.var_names):
+                np.testing.assert_array_equal(np.asarray(counts.X)[:, i], expected[name][0])
+                assert counts.uns["total"][i] == expected[name][1]
+
     # Into an atlas, as log10(1e5 c / total + 1) divided by its largest.
     features = ["features", "--config", folder / "features.toml", "--set", f"regions.bed={folder / 'some.bed'}",
                 "--set", "accessibility.beds=", "--set", f"accessibility.counts={folder / 'file0.h5ad'}"]
@@ -102,6 +180,17 @@ def main():
     (folder / "alone.tsv").write_text("cell1-1\n")
     elsewhere = write_fragments(folder / "elsewhere.tsv.gz", rng, {"1": 500}, 5)
     refuses([*words, "--set", f"fragments={a}"], ["fragments", "name=path"])
+    header = "@SQ\tSN:chr1\tLN:9000\n"
+    (folder / "text.sam").write_text(header)
+    refuses([*words, "--set", f"fragments=x={folder / 'text.sam'}"], ["text.sam", "samtools sort"])
+    (folder / "bare.bam").write_bytes((folder / "reads.bam").read_bytes())
+    refuses([*words, "--set", f"fragments=x={folder / 'bare.bam'}"], ["bare.bam", "samtools index"])
+    single = pysam.AlignmentHeader.from_text(header)
+    with pysam.AlignmentFile(str(folder / "single.bam"), "wb", header=single) as out:
+        out.write(pysam.AlignedSegment.fromstring("lone\t0\tchr1\t101\t60\t4M\t*\t0\t0\tACGT\tIIII", single))
+    pysam.index(str(folder / "single.bam"))
+    refuses([*words, "--set", f"fragments=x={folder / 'single.bam'}"], ["single.bam", "'lone'", "not paired"])
+    refuses([*words, "--set", f"fragments=x={a}", "--set", "bam.barcode_tag=CELL"], ["bam.barcode_tag", "two characters"])
     refuses([*words, "--set", f"fragments=x={folder / 'none.tsv.gz'}"], ["none.tsv.gz"])
     refuses([*words, "--set", f"fragments=x={elsewhere}"], ["elsewhere.tsv.gz", "'1'", "'chr1'"])
     refuses([*words, "--set", f"fragments={a}", "--set", f"barcodes={folder / 'twice.tsv'}"], ["twice.tsv", "line 2", "twice"])

@@ -17,16 +17,30 @@ struct Fragment {
     std::string_view barcode;  ///< of its cell; "" where the file has none. Lives as long as the call.
 };
 
-/// A fragments file as Cell Ranger ATAC, ArchR and others write it: tab-separated chromosome, start, end and,
-/// if there are cells, barcode and the number of reads (not looked at: a line is one fragment); bgzipped,
-/// with its index beside it (FILE.tbi or FILE.csi).
+/// Which pairs of reads in a BAM are fragments.
+struct AlignmentRules {
+    int min_mapq = 30;                    ///< of the read, and of its mate where the tag MQ says it
+    std::int64_t max_fragment_bp = 2000;  ///< longer ones are left out
+    std::string barcode_tag = "CB";
+};
+
+/// Fragments, in one of two forms:
+///   - a fragments file as Cell Ranger ATAC, ArchR and others write it: tab-separated chromosome, start, end
+///     and, if there are cells, barcode and the number of reads (not looked at: a line is one fragment);
+///     bgzipped, with its index beside it (FILE.tbi or FILE.csi). Its ends are cut sites already.
+///   - a BAM, sorted and with its index (FILE.bai, FILE.csi or the .bai of the same stem). A fragment is a
+///     proper pair of primary reads that pass the rules and are marked neither as duplicates nor as failed;
+///     its ends are moved to where Tn5 cut, +4 and -5 (spec/systems.md row 12). SAM and CRAM are refused with
+///     the command that makes a BAM, and a BAM that begins with a read that is not paired; later ones tell no
+///     fragment.
 ///
 /// Owner, move-only. Errors: Origin::usage naming the file, and the line's place in the genome, for a file or
 /// index that is missing (with the command that makes one), foreign or damaged; fewer than three fields,
 /// positions that are no integers, negative or reversed. Threads: one at a time.
 class FragmentFile {
 public:
-    explicit FragmentFile(std::filesystem::path const& file);
+    /// The form is told by the content. `rules` are for BAMs.
+    explicit FragmentFile(std::filesystem::path const& file, AlignmentRules const& rules = {});
     FragmentFile(FragmentFile&&) noexcept;
     FragmentFile& operator=(FragmentFile&&) noexcept;
     ~FragmentFile();
@@ -41,9 +55,10 @@ public:
     /// Names the content, by its size and its index: the file itself may be hundreds of gigabytes.
     [[nodiscard]] std::string content_hash() const;
 
+    class Source;  ///< one form
+
 private:
-    struct State;
-    std::unique_ptr<State> state_;
+    std::unique_ptr<Source> source_;
 };
 
 }  // namespace mpira::genome
