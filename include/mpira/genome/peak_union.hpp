@@ -17,10 +17,9 @@ struct PeakSet {
 
 /// Regions of several sets together.
 struct PeakUnion {
-    std::vector<Region> regions;  ///< strictly increasing
-    std::vector<std::string>
-        origins;                 ///< names of the sets with a peak there, each once, ','-separated
-    std::int64_t too_short = 0;  ///< peaks left out: their chromosome is shorter than the width
+    std::vector<Region> regions;       ///< strictly increasing
+    std::vector<std::string> origins;  ///< names of the sets with a peak there, each once, ','-separated
+    std::int64_t too_short = 0;        ///< peaks left out: their chromosome is shorter than the width
 };
 
 /// Peaks that share a base become one region, from the first start to the last end (spec/systems.md row 4).
