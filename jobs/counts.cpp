@@ -1,34 +1,18 @@
+#include "jobs/counts.hpp"
+
 #include <algorithm>
-#include <functional>
-#include <limits>
-#include <numeric>
-#include <string>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
-#include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
-#include "mpira/base/log.hpp"
 #include "mpira/base/mapped_text.hpp"
 #include "mpira/base/text.hpp"
-#include "mpira/genome/fragments.hpp"
-#include "mpira/genome/regions.hpp"
 
 #include "jobs/entries.hpp"
-#include "jobs/region_frame.hpp"
 
-/// Fragments to counts of regions and cell types. A unit is a block of regions and of the genome: it counts
-/// what overlaps its regions, and what begins between the first of them and the first of the next unit, so
-/// that every fragment of the files is in one total, whoever reads it.
 namespace mpira::jobs {
 namespace {
-
-constexpr std::int64_t kChromosomeEnd =
-    std::numeric_limits<std::int32_t>::max();  // as far as tabix indexes reach
 
 std::vector<SettingSpec> counts_settings() {
     std::string const none;
@@ -38,22 +22,37 @@ std::vector<SettingSpec> counts_settings() {
          "Names and lengths of chromosomes (a .fai will do), in the order regions are sorted by.",
          Affects::run},
         {"genome.assembly", SettingKind::text, required, "Its name (dm3, hg38)."},
-        {"regions.bed", SettingKind::text, required,
-         "The regions: BED3 to BED6 or narrowPeak, the same that the atlas is made of.", Affects::run},
-        {"fragments", SettingKind::texts, required,
+        {"regions.bed", SettingKind::text, none,
+         "The regions: BED3 to BED6 or narrowPeak, the same that the atlas is made of. With matrices it may "
+         "be empty: "
+         "their own peaks.",
+         Affects::run},
+        {"fragments", SettingKind::texts, std::vector<std::string>(),
          "Fragments: files that are bgzipped and have their index (tabix -p bed), or sorted BAMs with theirs "
          "(samtools index): \"name=path.tsv.gz\", a cell type each; files of one name are added. With "
          "barcodes, only paths.",
          Affects::run},
+        {"matrices", SettingKind::texts, std::vector<std::string>(),
+         "Instead of fragments, counts that exist, of cells or pseudobulks: a folder with matrix.mtx, Cell "
+         "Ranger's .h5, or "
+         "AnnData (.h5ad, cells x peaks). \"name=path\", all cells of one type, or with barcodes or "
+         "matrix.cell_types only paths.",
+         Affects::run},
+        {"matrix.cell_types", SettingKind::text, none,
+         "AnnData: the column of obs that names each cell's type, or index: each row's name is one "
+         "(pseudobulks)."},
+        {"matrix.values", SettingKind::text, std::string("X"),
+         "AnnData: where the counts are, X, raw/X or layers/NAME."},
         {"barcodes", SettingKind::text, none,
-         "TSV of barcode and cell type: which cells make a cell type, in all files. Fragments of other "
-         "barcodes are "
-         "left out, of the totals too. Empty: a file is a cell type.",
+         "TSV of barcode and cell type: which cells make a cell type, in all files. Other barcodes are left "
+         "out, of "
+         "the totals too. Empty: a file is a cell type.",
          Affects::run},
         {"counted",
          SettingKind::text,
          std::string("fragments"),
-         "What is counted in a region: fragments that overlap it, or insertions of Tn5, two a fragment, that "
+         "What is counted in a region, of fragments: fragments that overlap it, or insertions of Tn5, two a "
+         "fragment, that "
          "lie in it.",
          Affects::result,
          {"fragments", "insertions"}},
@@ -88,297 +87,53 @@ std::vector<SettingSpec> counts_settings() {
     };
 }
 
-void count_one(std::int32_t& count) {
-    require(count < std::numeric_limits<std::int32_t>::max(),
-            "more fragments on one region than 32 bits count");
-    ++count;
-}
-
-/// Cell types by barcode, in the order in which the file first has them.
-class Barcodes {
-public:
-    explicit Barcodes(std::filesystem::path const& file) {
-        MappedText const text(file);
-        std::unordered_map<std::string, std::uint32_t> numbers;
-        for (std::size_t at = 0; at < text.size(); at = text.after(at)) {
-            auto const line = text.line(at);
-            if (text::trim(line).empty() || line.starts_with('#')) continue;
-            auto const fields = text::split(line, '\t');
-            if (fields.size() < 2 || fields[0].empty() || text::trim(fields[1]).empty())
-                text.refuse(at, "expected a barcode, a tab and its cell type");
-            auto const number = numbers.emplace(text::trim(fields[1]), names_.size());
-            if (number.second) names_.emplace_back(text::trim(fields[1]));
-            if (!cell_types_.emplace(fields[0], number.first->second).second)
-                text.refuse(at, fmt::format("barcode '{}' is given twice", fields[0]));
-        }
-        require(!names_.empty(), fmt::format("{}: no barcode", file.string()));
-    }
-    [[nodiscard]] std::vector<std::string> const& cell_types() const noexcept { return names_; }
-    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view barcode) {
-        key_.assign(barcode);
-        auto const found = cell_types_.find(key_);
-        if (found == cell_types_.end()) return std::nullopt;
-        return found->second;
-    }
-
-private:
-    std::vector<std::string> names_;
-    std::unordered_map<std::string, std::uint32_t> cell_types_;
-    std::string key_;
-};
-
-/// A file, and whose fragments they are unless their barcodes say.
-struct Source {
-    genome::FragmentFile file;
-    std::uint32_t cell_type = 0;
-};
-
-class Counts final : public store::Job {
-public:
-    explicit Counts(Settings const& settings)
-        : settings_(settings),
-          chroms_(genome::ChromSizes::read(settings.path("genome.chrom_sizes"))),
-          insertions_(settings.text("counted") == "insertions") {
-        auto bed = genome::read_bed(settings.path("regions.bed"), chroms_);
-        log::info("{}: {}", settings.text("regions.bed"), bed.report.describe());
-        regions_ = std::move(bed.regions);
-        open_sources();
-        refuse_other_assemblies();
-        make_layout();
-    }
-
-    [[nodiscard]] store::ResultLayout const& layout() const override { return layout_; }
-    [[nodiscard]] store::ResultTables tables() const override;
-    [[nodiscard]] double relative_cost(std::uint64_t unit) const override;
-    void run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) override;
-    void finish(store::FinishedRows& rows) override;
-    [[nodiscard]] std::string describe() const override {
-        return fmt::format("{} of {} files in {} regions x {} cell types", settings_.text("counted"),
-                           sources_.size(), regions_.size(), cell_types_.size());
-    }
-
-private:
-    /// Rows [first, last) of one chromosome, and the bases [from, to) whose fragments' beginnings they count.
-    struct Stretch {
-        std::size_t first, last;
-        std::int64_t from, to;
-    };
-    void open_sources();
-    void refuse_other_assemblies() const;
-    void make_layout();
-    [[nodiscard]] std::vector<Stretch> stretches(std::size_t first, std::size_t last) const;
-    void count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
-               std::span<std::int32_t> beginning, std::stop_token const& stop);
-    void count_elsewhere(std::span<std::int32_t> beginning_of_last, std::stop_token const& stop);
-    void read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
-              std::stop_token const& stop,
-              std::function<void(genome::Fragment const&, std::uint32_t)> const& each);
-
-    Settings settings_;
-    genome::ChromSizes chroms_;
-    bool insertions_;
-    std::vector<genome::Region> regions_;
-    std::vector<std::string> cell_types_;
-    std::optional<Barcodes> barcodes_;
-    std::vector<Source> sources_;
-    store::ResultLayout layout_;
-};
-
-void Counts::open_sources() {
-    auto const& items = settings_.texts("fragments");
-    genome::AlignmentRules const rules{static_cast<int>(settings_.integer("bam.min_mapq")),
-                                       settings_.integer("bam.max_fragment_bp"),
-                                       settings_.text("bam.barcode_tag")};
-    if (rules.barcode_tag.size() != 2) settings_.refuse("bam.barcode_tag", "a tag has two characters, as CB");
-    if (items.empty()) settings_.refuse("fragments", "no file is named");
-    if (auto const file = settings_.path("barcodes"); !file.empty()) {
-        barcodes_.emplace(file);
-        cell_types_ = barcodes_->cell_types();
-        for (auto const& item : items) sources_.push_back({genome::FragmentFile(item, rules), 0});
-        return;
-    }
-    for (auto const& item : items) {
-        auto const equals = item.find('=');
-        if (equals == std::string::npos || equals == 0 || equals + 1 == item.size())
-            settings_.refuse("fragments",
-                             fmt::format("'{}': write name=path.tsv.gz, or name barcodes", item));
-        auto const name = item.substr(0, equals);
-        auto const found = std::ranges::find(cell_types_, name);
-        auto const number = static_cast<std::uint32_t>(found - cell_types_.begin());
-        if (found == cell_types_.end()) cell_types_.push_back(name);
-        sources_.push_back({genome::FragmentFile(item.substr(equals + 1), rules), number});
-    }
-}
-
-void Counts::refuse_other_assemblies() const {
-    for (auto const& source : sources_) {
-        auto const& names = source.file.chroms();
-        bool const known = std::ranges::any_of(regions_, [&](genome::Region const& region) {
-            return std::ranges::find(names, chroms_.name(region.chrom)) != names.end();
-        });
-        require(known,
-                fmt::format("{}: no fragment is on a chromosome of the regions; it has '{}', they have '{}'",
-                            source.file.file().string(), names.empty() ? std::string() : names.front(),
-                            chroms_.name(regions_.front().chrom)));
-    }
-}
-
-void Counts::make_layout() {
-    auto const types = cell_types_.size();
-    layout_.job = "counts";
-    layout_.rows = regions_.size();
-    layout_.rows_per_unit = settings_.count("unit.regions");
-    layout_.row_arrays = {{"X", store::Type::i32, {types}}, {"obsm/beginning", store::Type::i32, {types}}};
-    layout_.fixed_arrays = {{"uns/total", store::Type::i64, {types}, {}},
-                            {"uns/largest", store::Type::i64, {types}, {}}};
-    ContentHash files;
-    for (auto const& source : sources_)
-        files.add(cell_types_[source.cell_type]).add(source.file.content_hash());
-    layout_.identity = settings_.to_json(true);
-    layout_.identity["content of regions"] = hash_file(settings_.path("regions.bed"));
-    layout_.identity["content of fragments"] = files.hex();
-    if (barcodes_) layout_.identity["content of barcodes"] = hash_file(settings_.path("barcodes"));
-}
-
-store::ResultTables Counts::tables() const {
-    store::ResultTables tables;
-    tables.obs =
-        region_frame(regions_, genome::read_bed(settings_.path("regions.bed"), chroms_).names, chroms_);
-    tables.var.index = cell_types_;
-    tables.uns["assembly"] = settings_.text("genome.assembly");
-    tables.uns["counted"] = settings_.text("counted");
-    tables.uns["notes"] = {
-        {"X", fmt::format("{} of each region and cell type", settings_.text("counted"))},
-        {"beginning",
-         "fragments that begin after a region's start and before the next one's; their sum is all of them"},
-        {"total", fmt::format("all {} of a cell type, in regions or not", settings_.text("counted"))},
-        {"largest", "the largest count of a cell type"}};
-    return tables;
-}
-
-std::vector<Counts::Stretch> Counts::stretches(std::size_t first, std::size_t last) const {
-    std::vector<Stretch> found;
-    for (std::size_t row = first; row < last;) {
-        auto const chrom = regions_[row].chrom;
-        auto next = row;
-        while (next < last && regions_[next].chrom == chrom) ++next;
-        bool const opens = row == 0 || regions_[row - 1].chrom != chrom;
-        bool const goes_on = next < regions_.size() && regions_[next].chrom == chrom;
-        found.push_back(
-            {row, next, opens ? 0 : regions_[row].start, goes_on ? regions_[next].start : kChromosomeEnd});
-        row = next;
-    }
-    return found;
-}
-
-double Counts::relative_cost(std::uint64_t unit) const {
-    double bases = 1;
-    auto const first = static_cast<std::size_t>(layout_.first_row(unit));
-    for (auto const& stretch : stretches(first, first + static_cast<std::size_t>(layout_.row_count(unit))))
-        bases += static_cast<double>(std::min(stretch.to, chroms_.length(regions_[stretch.first].chrom)) -
-                                     stretch.from);
-    return bases;
-}
-
-void Counts::read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
-                  std::stop_token const& stop,
-                  std::function<void(genome::Fragment const&, std::uint32_t)> const& each) {
-    source.file.read(chrom, from, to, [&](genome::Fragment const& fragment) {
-        if (stop.stop_requested()) throw Error(Origin::stopped, "stopped within a unit");
-        auto const cell_type =
-            barcodes_ ? barcodes_->find(fragment.barcode) : std::optional(source.cell_type);
-        if (cell_type) each(fragment, *cell_type);
-    });
-}
-
-void Counts::count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
-                   std::span<std::int32_t> beginning, std::stop_token const& stop) {
-    auto const types = cell_types_.size();
-    auto const rows = std::span(regions_).subspan(stretch.first, stretch.last - stretch.first);
-    // Furthest end so far, by row: regions may contain each other.
-    std::vector<std::int64_t> reach(rows.size());
-    std::transform_inclusive_scan(
-        rows.begin(), rows.end(), reach.begin(), [](auto a, auto b) { return std::max(a, b); },
-        [](genome::Region const& region) { return region.end; });
-    auto const offset = (stretch.first - unit_first) * types;
-    auto const add = [&](std::int64_t start, std::int64_t end, std::uint32_t cell_type) {
-        auto row = std::ranges::lower_bound(rows, end, {}, &genome::Region::start) - rows.begin();
-        while (row > 0 && reach[static_cast<std::size_t>(row) - 1] > start) {
-            --row;
-            auto const at = static_cast<std::size_t>(row);
-            if (rows[at].end > start) count_one(counts[offset + at * types + cell_type]);
-        }
-    };
-    auto const& chrom = chroms_.name(rows.front().chrom);
-    for (auto& source : sources_) {
-        read(source, chrom, stretch.from, std::max(stretch.to, reach.back()), stop,
-             [&](genome::Fragment const& fragment, std::uint32_t cell_type) {
-                 if (insertions_) {
-                     add(fragment.start, fragment.start + 1, cell_type);
-                     add(fragment.end - 1, fragment.end, cell_type);
-                 } else {
-                     add(fragment.start, fragment.end, cell_type);
-                 }
-                 if (fragment.start < stretch.from || fragment.start >= stretch.to) return;
-                 auto const after =
-                     std::ranges::upper_bound(rows, fragment.start, {}, &genome::Region::start);
-                 auto const at =
-                     static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - rows.begin() - 1, 0));
-                 count_one(beginning[offset + at * types + cell_type]);
-             });
-    }
-}
-
-/// Fragments of chromosomes without regions count for the last region.
-void Counts::count_elsewhere(std::span<std::int32_t> beginning_of_last, std::stop_token const& stop) {
-    for (auto& source : sources_) {
-        for (auto const& chrom : source.file.chroms()) {
-            auto const number = chroms_.find(chrom);
-            if (number && std::ranges::binary_search(regions_, *number, {}, &genome::Region::chrom)) continue;
-            read(source, chrom, 0, kChromosomeEnd, stop,
-                 [&](genome::Fragment const&, std::uint32_t cell_type) {
-                     count_one(beginning_of_last[cell_type]);
-                 });
-        }
-    }
-}
-
-void Counts::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_token stop) {
-    auto const first = static_cast<std::size_t>(rows.first_row());
-    auto const last = first + static_cast<std::size_t>(rows.row_count());
-    auto const counts = rows.array<std::int32_t>("X");
-    auto const beginning = rows.array<std::int32_t>("obsm/beginning");
-    for (auto const& stretch : stretches(first, last)) count(stretch, first, counts, beginning, stop);
-    if (last == regions_.size()) count_elsewhere(beginning.last(cell_types_.size()), stop);
-}
-
-void Counts::finish(store::FinishedRows& rows) {
-    auto const types = cell_types_.size();
-    auto const counts = rows.array<std::int32_t>("X");
-    auto const beginning = rows.array<std::int32_t>("obsm/beginning");
-    auto const total = rows.fixed_array<std::int64_t>("uns/total");
-    auto const largest = rows.fixed_array<std::int64_t>("uns/largest");
-    std::ranges::fill(total, 0);
-    std::ranges::fill(largest, 0);
-    std::vector<std::int64_t> open(types, 0);
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-        total[i % types] += std::int64_t{beginning[i]} * (insertions_ ? 2 : 1);
-        largest[i % types] = std::max<std::int64_t>(largest[i % types], counts[i]);
-        open[i % types] += counts[i] > 0 ? 1 : 0;
-    }
-    for (std::size_t type = 0; type < types; ++type)
-        log::info("{}: {} {}; {} of {} regions have any, at most {}", cell_types_[type], total[type],
-                  settings_.text("counted"), open[type], regions_.size(), largest[type]);
-}
-
 std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*/) {
-    return std::make_unique<Counts>(settings);
+    bool const has_fragments = !settings.texts("fragments").empty();
+    if (has_fragments == !settings.texts("matrices").empty())
+        settings.refuse("fragments", "name files of fragments here, or counts that exist in matrices");
+    return has_fragments ? count_fragments(settings) : count_matrices(settings);
 }
 
 }  // namespace
 
+Barcodes::Barcodes(std::filesystem::path const& file) {
+    MappedText const text(file);
+    std::unordered_map<std::string, std::uint32_t> numbers;
+    for (std::size_t at = 0; at < text.size(); at = text.after(at)) {
+        auto const line = text.line(at);
+        if (text::trim(line).empty() || line.starts_with('#')) continue;
+        auto const fields = text::split(line, '\t');
+        if (fields.size() < 2 || fields[0].empty() || text::trim(fields[1]).empty())
+            text.refuse(at, "expected a barcode, a tab and its cell type");
+        auto const number = numbers.emplace(text::trim(fields[1]), names_.size());
+        if (number.second) names_.emplace_back(text::trim(fields[1]));
+        if (!cell_types_.emplace(fields[0], number.first->second).second)
+            text.refuse(at, fmt::format("barcode '{}' is given twice", fields[0]));
+    }
+    require(!names_.empty(), fmt::format("{}: no barcode", file.string()));
+}
+
+std::optional<std::uint32_t> Barcodes::find(std::string_view barcode) {
+    key_.assign(barcode);
+    auto const found = cell_types_.find(key_);
+    if (found == cell_types_.end()) return std::nullopt;
+    return found->second;
+}
+
+NamedFile named_file(std::string const& item, Settings const& settings, std::string_view key,
+                     std::vector<std::string>& names) {
+    auto const equals = item.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == item.size())
+        settings.refuse(key, fmt::format("'{}': write name=path, or name barcodes", item));
+    auto const name = item.substr(0, equals);
+    auto const found = std::ranges::find(names, name);
+    auto const number = static_cast<std::uint32_t>(found - names.begin());
+    if (found == names.end()) names.push_back(name);
+    return {number, item.substr(equals + 1)};
+}
+
 JobEntry counts_entry() {
-    return {"counts", "ATAC fragments or BAMs to counts of regions and cell types, for accessibility",
+    return {"counts", "ATAC fragments, BAMs or matrices of cells to counts of regions and cell types",
             "mpirun -n 4 mpira counts --set genome.chrom_sizes=hg38.fa.fai --set genome.assembly=hg38 "
             "--set regions.bed=peaks.bed --set fragments=fragments.tsv.gz --set barcodes=cell_types.tsv "
             "--output counts.h5ad",

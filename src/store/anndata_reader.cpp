@@ -194,6 +194,15 @@ std::vector<double> AnnDataReader::numbers(std::string_view path) const {
     return state_->as<double>(path, H5T_NATIVE_DOUBLE, true);
 }
 
+std::vector<std::int64_t> AnnDataReader::integers(std::string_view path, std::uint64_t first,
+                                                  std::uint64_t count) const {
+    return state_->rows_as<std::int64_t>(path, H5T_NATIVE_INT64, first, count);
+}
+std::vector<double> AnnDataReader::numbers(std::string_view path, std::uint64_t first,
+                                           std::uint64_t count) const {
+    return state_->rows_as<double>(path, H5T_NATIVE_DOUBLE, first, count);
+}
+
 ArrayInfo AnnDataReader::info(std::string_view path) const {
     return state_->info(path);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -92,6 +93,39 @@ public:
                 return std::vector<T>(bytes.begin(), bytes.end());
             }
             return read<T>(object, dataset.get(), memory_type, found.shape);
+        });
+    }
+
+    /// Rows [first, first + count) of an array of numbers as `T`; integers for an integer type.
+    template <typename T>
+    [[nodiscard]] std::vector<T> rows_as(std::string_view object, hid_t memory_type, std::uint64_t first,
+                                         std::uint64_t count) const {
+        return about(object, [&] {
+            auto const dataset = open_dataset(object);
+            auto const found = info_of(object, dataset.get());
+            if (found.type == Type::boolean || (std::integral<T> && is_float(found.type)))
+                refuse(object, fmt::format("is {}, not {}", numpy_name(found.type),
+                                           std::integral<T> ? "integers" : "numbers"));
+            if (found.shape.empty() || first > found.shape[0] || count > found.shape[0] - first)
+                refuse(object, fmt::format("has no rows {} to {}", first, first + count));
+            std::vector<hsize_t> begin(found.shape.size(), 0);
+            std::vector<hsize_t> extent(found.shape.begin(), found.shape.end());
+            begin[0] = first;
+            extent[0] = count;
+            std::vector<T> values(
+                std::accumulate(extent.begin(), extent.end(), std::size_t{1}, std::multiplies<>()));
+            if (values.empty()) return values;
+            h5::Space const space(h5::check(H5Dget_space(dataset.get()), "H5Dget_space"));
+            h5::check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, begin.data(), nullptr, extent.data(),
+                                          nullptr),
+                      "H5Sselect_hyperslab");
+            h5::Space const memory(
+                h5::check(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr),
+                          "H5Screate_simple"));
+            h5::check(
+                H5Dread(dataset.get(), memory_type, memory.get(), space.get(), H5P_DEFAULT, values.data()),
+                "H5Dread");
+            return values;
         });
     }
 

@@ -128,6 +128,8 @@ SEEDS = {
     "bed": [BED, NARROW, gzip.compress(BED, mtime=0), b"track name=x\nchr1 1 2\n", b"chr1\t1\t2\r\n"],
     "chrom_sizes": [b"chr1\t1000\nchr2\t9223372036854775807\t5 6\n# x\n"],
     "fasta": [b">chr1 x\nACGTNacgt\nACG\n>chr2\nRYK\n\0chr1\t12\t8\t9\t10\nchr2\t3\t28\t3\t4\n", b">a\nAC\n>b\n\n"],
+    "matrix_market": [b"\0%%MatrixMarket matrix coordinate integer general\n%x\n2 3 3\n1 1 4\n2 3 1\n1 2 0\n\0chr1\t1\t9\nchr2\t3\t4\n\0A-1\nC-1\nG-1\n",
+                      b"\1%%MatrixMarket matrix coordinate real general\n2 1 1\n2 1 3.0\n\0g1\tg\tGene Expression\nchr1:1-9\tp\tPeaks\n\0A-1\n"],
     "motifs": [MEME, b">MA1.1\tone\nA [ 1 2 ]\nC [3 4]\nG [ 5 6 ]\nT [ 7 8 ]\n>MA2\n.5 1\n.5 0\n0 0\n0 0\n",
                b"VV  x\nXX\n//\nAC  M1\nID  one\nNA  One\nP0 A C G T\n01 1 2 3 4 N\n02 5 6 7 8 W\nXX\n//\n"],
     "jaspar": [jaspar()],

@@ -111,6 +111,13 @@ public:
     /// Any numbers.
     [[nodiscard]] std::vector<double> numbers(std::string_view path) const;
 
+    /// Of an array of any integers, or any numbers, the rows [first, first + count) of its first axis: for
+    /// arrays that memory doesn't hold.
+    [[nodiscard]] std::vector<std::int64_t> integers(std::string_view path, std::uint64_t first,
+                                                     std::uint64_t count) const;
+    [[nodiscard]] std::vector<double> numbers(std::string_view path, std::uint64_t first,
+                                              std::uint64_t count) const;
+
     /// Shape and type of a dense numeric array; a sparse one is refused by name.
     [[nodiscard]] ArrayInfo info(std::string_view path) const;
     /// A dense array of any shape. Stored floats are converted to the asked float type, integers to the asked

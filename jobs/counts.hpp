@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "mpira/base/settings.hpp"
+#include "mpira/store/job.hpp"
+
+/// The two sources of `mpira counts`.
+namespace mpira::jobs {
+
+/// Cell types by barcode, in the order in which the file first has them.
+class Barcodes {
+public:
+    /// A TSV of barcode and cell type; refused by line: a missing field, a barcode given twice.
+    explicit Barcodes(std::filesystem::path const& file);
+    [[nodiscard]] std::vector<std::string> const& cell_types() const noexcept { return names_; }
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view barcode);
+
+private:
+    std::vector<std::string> names_;
+    std::unordered_map<std::string, std::uint32_t> cell_types_;
+    std::string key_;
+};
+
+/// "name=path": the number of the name among `names`, where it is put if it is new, and the path. Refused,
+/// naming `key`, without either.
+struct NamedFile {
+    std::uint32_t number = 0;
+    std::filesystem::path file;
+};
+NamedFile named_file(std::string const& item, Settings const& settings, std::string_view key,
+                     std::vector<std::string>& names);
+
+std::unique_ptr<store::Job> count_fragments(Settings const& settings);
+std::unique_ptr<store::Job> count_matrices(Settings const& settings);
+
+}  // namespace mpira::jobs

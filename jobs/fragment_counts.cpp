@@ -1,0 +1,281 @@
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mpira/base/checksum.hpp"
+#include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
+#include "mpira/genome/fragments.hpp"
+#include "mpira/genome/regions.hpp"
+
+#include "jobs/counts.hpp"
+#include "jobs/region_frame.hpp"
+
+/// Fragments to counts of regions and cell types. A unit is a block of regions and of the genome: it counts
+/// what overlaps its regions, and what begins between the first of them and the first of the next unit, so
+/// that every fragment of the files is in one total, whoever reads it.
+namespace mpira::jobs {
+namespace {
+
+constexpr std::int64_t kChromosomeEnd =
+    std::numeric_limits<std::int32_t>::max();  // as far as tabix indexes reach
+
+void count_one(std::int32_t& count) {
+    require(count < std::numeric_limits<std::int32_t>::max(),
+            "more fragments on one region than 32 bits count");
+    ++count;
+}
+
+/// A file, and whose fragments they are unless their barcodes say.
+struct Source {
+    genome::FragmentFile file;
+    std::uint32_t cell_type = 0;
+};
+
+class FragmentCounts final : public store::Job {
+public:
+    explicit FragmentCounts(Settings const& settings)
+        : settings_(settings),
+          chroms_(genome::ChromSizes::read(settings.path("genome.chrom_sizes"))),
+          insertions_(settings.text("counted") == "insertions") {
+        if (settings.path("regions.bed").empty())
+            settings.refuse("regions.bed", "must be given with fragments");
+        auto bed = genome::read_bed(settings.path("regions.bed"), chroms_);
+        log::info("{}: {}", settings.text("regions.bed"), bed.report.describe());
+        regions_ = std::move(bed.regions);
+        open_sources();
+        refuse_other_assemblies();
+        make_layout();
+    }
+
+    [[nodiscard]] store::ResultLayout const& layout() const override { return layout_; }
+    [[nodiscard]] store::ResultTables tables() const override;
+    [[nodiscard]] double relative_cost(std::uint64_t unit) const override;
+    void run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) override;
+    void finish(store::FinishedRows& rows) override;
+    [[nodiscard]] std::string describe() const override {
+        return fmt::format("{} of {} files in {} regions x {} cell types", settings_.text("counted"),
+                           sources_.size(), regions_.size(), cell_types_.size());
+    }
+
+private:
+    /// Rows [first, last) of one chromosome, and the bases [from, to) whose fragments' beginnings they count.
+    struct Stretch {
+        std::size_t first, last;
+        std::int64_t from, to;
+    };
+    void open_sources();
+    void refuse_other_assemblies() const;
+    void make_layout();
+    [[nodiscard]] std::vector<Stretch> stretches(std::size_t first, std::size_t last) const;
+    void count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
+               std::span<std::int32_t> beginning, std::stop_token const& stop);
+    void count_elsewhere(std::span<std::int32_t> beginning_of_last, std::stop_token const& stop);
+    void read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
+              std::stop_token const& stop,
+              std::function<void(genome::Fragment const&, std::uint32_t)> const& each);
+
+    Settings settings_;
+    genome::ChromSizes chroms_;
+    bool insertions_;
+    std::vector<genome::Region> regions_;
+    std::vector<std::string> cell_types_;
+    std::optional<Barcodes> barcodes_;
+    std::vector<Source> sources_;
+    store::ResultLayout layout_;
+};
+
+void FragmentCounts::open_sources() {
+    auto const& items = settings_.texts("fragments");
+    genome::AlignmentRules const rules{static_cast<int>(settings_.integer("bam.min_mapq")),
+                                       settings_.integer("bam.max_fragment_bp"),
+                                       settings_.text("bam.barcode_tag")};
+    if (rules.barcode_tag.size() != 2) settings_.refuse("bam.barcode_tag", "a tag has two characters, as CB");
+    if (auto const file = settings_.path("barcodes"); !file.empty()) {
+        barcodes_.emplace(file);
+        cell_types_ = barcodes_->cell_types();
+        for (auto const& item : items) sources_.push_back({genome::FragmentFile(item, rules), 0});
+        return;
+    }
+    for (auto const& item : items) {
+        auto const [number, file] = named_file(item, settings_, "fragments", cell_types_);
+        sources_.push_back({genome::FragmentFile(file, rules), number});
+    }
+}
+
+void FragmentCounts::refuse_other_assemblies() const {
+    for (auto const& source : sources_) {
+        auto const& names = source.file.chroms();
+        bool const known = std::ranges::any_of(regions_, [&](genome::Region const& region) {
+            return std::ranges::find(names, chroms_.name(region.chrom)) != names.end();
+        });
+        require(known,
+                fmt::format("{}: no fragment is on a chromosome of the regions; it has '{}', they have '{}'",
+                            source.file.file().string(), names.empty() ? std::string() : names.front(),
+                            chroms_.name(regions_.front().chrom)));
+    }
+}
+
+void FragmentCounts::make_layout() {
+    auto const types = cell_types_.size();
+    layout_.job = "counts";
+    layout_.rows = regions_.size();
+    layout_.rows_per_unit = settings_.count("unit.regions");
+    layout_.row_arrays = {{"X", store::Type::i32, {types}}, {"obsm/beginning", store::Type::i32, {types}}};
+    layout_.fixed_arrays = {{"uns/total", store::Type::i64, {types}, {}},
+                            {"uns/largest", store::Type::i64, {types}, {}}};
+    ContentHash files;
+    for (auto const& source : sources_)
+        files.add(cell_types_[source.cell_type]).add(source.file.content_hash());
+    layout_.identity = settings_.to_json(true);
+    layout_.identity["content of regions"] = hash_file(settings_.path("regions.bed"));
+    layout_.identity["content of fragments"] = files.hex();
+    if (barcodes_) layout_.identity["content of barcodes"] = hash_file(settings_.path("barcodes"));
+}
+
+store::ResultTables FragmentCounts::tables() const {
+    store::ResultTables tables;
+    tables.obs =
+        region_frame(regions_, genome::read_bed(settings_.path("regions.bed"), chroms_).names, chroms_);
+    tables.var.index = cell_types_;
+    tables.uns["assembly"] = settings_.text("genome.assembly");
+    tables.uns["counted"] = settings_.text("counted");
+    tables.uns["notes"] = {
+        {"X", fmt::format("{} of each region and cell type", settings_.text("counted"))},
+        {"beginning",
+         "fragments that begin after a region's start and before the next one's; their sum is all of them"},
+        {"total", fmt::format("all {} of a cell type, in regions or not", settings_.text("counted"))},
+        {"largest", "the largest count of a cell type"}};
+    return tables;
+}
+
+std::vector<FragmentCounts::Stretch> FragmentCounts::stretches(std::size_t first, std::size_t last) const {
+    std::vector<Stretch> found;
+    for (std::size_t row = first; row < last;) {
+        auto const chrom = regions_[row].chrom;
+        auto next = row;
+        while (next < last && regions_[next].chrom == chrom) ++next;
+        bool const opens = row == 0 || regions_[row - 1].chrom != chrom;
+        bool const goes_on = next < regions_.size() && regions_[next].chrom == chrom;
+        found.push_back(
+            {row, next, opens ? 0 : regions_[row].start, goes_on ? regions_[next].start : kChromosomeEnd});
+        row = next;
+    }
+    return found;
+}
+
+double FragmentCounts::relative_cost(std::uint64_t unit) const {
+    double bases = 1;
+    auto const first = static_cast<std::size_t>(layout_.first_row(unit));
+    for (auto const& stretch : stretches(first, first + static_cast<std::size_t>(layout_.row_count(unit))))
+        bases += static_cast<double>(std::min(stretch.to, chroms_.length(regions_[stretch.first].chrom)) -
+                                     stretch.from);
+    return bases;
+}
+
+void FragmentCounts::read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
+                          std::stop_token const& stop,
+                          std::function<void(genome::Fragment const&, std::uint32_t)> const& each) {
+    source.file.read(chrom, from, to, [&](genome::Fragment const& fragment) {
+        if (stop.stop_requested()) throw Error(Origin::stopped, "stopped within a unit");
+        auto const cell_type =
+            barcodes_ ? barcodes_->find(fragment.barcode) : std::optional(source.cell_type);
+        if (cell_type) each(fragment, *cell_type);
+    });
+}
+
+void FragmentCounts::count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
+                           std::span<std::int32_t> beginning, std::stop_token const& stop) {
+    auto const types = cell_types_.size();
+    auto const rows = std::span(regions_).subspan(stretch.first, stretch.last - stretch.first);
+    // Furthest end so far, by row: regions may contain each other.
+    std::vector<std::int64_t> reach(rows.size());
+    std::transform_inclusive_scan(
+        rows.begin(), rows.end(), reach.begin(), [](auto a, auto b) { return std::max(a, b); },
+        [](genome::Region const& region) { return region.end; });
+    auto const offset = (stretch.first - unit_first) * types;
+    auto const add = [&](std::int64_t start, std::int64_t end, std::uint32_t cell_type) {
+        auto row = std::ranges::lower_bound(rows, end, {}, &genome::Region::start) - rows.begin();
+        while (row > 0 && reach[static_cast<std::size_t>(row) - 1] > start) {
+            --row;
+            auto const at = static_cast<std::size_t>(row);
+            if (rows[at].end > start) count_one(counts[offset + at * types + cell_type]);
+        }
+    };
+    auto const& chrom = chroms_.name(rows.front().chrom);
+    for (auto& source : sources_) {
+        read(source, chrom, stretch.from, std::max(stretch.to, reach.back()), stop,
+             [&](genome::Fragment const& fragment, std::uint32_t cell_type) {
+                 if (insertions_) {
+                     add(fragment.start, fragment.start + 1, cell_type);
+                     add(fragment.end - 1, fragment.end, cell_type);
+                 } else {
+                     add(fragment.start, fragment.end, cell_type);
+                 }
+                 if (fragment.start < stretch.from || fragment.start >= stretch.to) return;
+                 auto const after =
+                     std::ranges::upper_bound(rows, fragment.start, {}, &genome::Region::start);
+                 auto const at =
+                     static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - rows.begin() - 1, 0));
+                 count_one(beginning[offset + at * types + cell_type]);
+             });
+    }
+}
+
+/// Fragments of chromosomes without regions count for the last region.
+void FragmentCounts::count_elsewhere(std::span<std::int32_t> beginning_of_last, std::stop_token const& stop) {
+    for (auto& source : sources_) {
+        for (auto const& chrom : source.file.chroms()) {
+            auto const number = chroms_.find(chrom);
+            if (number && std::ranges::binary_search(regions_, *number, {}, &genome::Region::chrom)) continue;
+            read(source, chrom, 0, kChromosomeEnd, stop,
+                 [&](genome::Fragment const&, std::uint32_t cell_type) {
+                     count_one(beginning_of_last[cell_type]);
+                 });
+        }
+    }
+}
+
+void FragmentCounts::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_token stop) {
+    auto const first = static_cast<std::size_t>(rows.first_row());
+    auto const last = first + static_cast<std::size_t>(rows.row_count());
+    auto const counts = rows.array<std::int32_t>("X");
+    auto const beginning = rows.array<std::int32_t>("obsm/beginning");
+    for (auto const& stretch : stretches(first, last)) count(stretch, first, counts, beginning, stop);
+    if (last == regions_.size()) count_elsewhere(beginning.last(cell_types_.size()), stop);
+}
+
+void FragmentCounts::finish(store::FinishedRows& rows) {
+    auto const types = cell_types_.size();
+    auto const counts = rows.array<std::int32_t>("X");
+    auto const beginning = rows.array<std::int32_t>("obsm/beginning");
+    auto const total = rows.fixed_array<std::int64_t>("uns/total");
+    auto const largest = rows.fixed_array<std::int64_t>("uns/largest");
+    std::ranges::fill(total, 0);
+    std::ranges::fill(largest, 0);
+    std::vector<std::int64_t> open(types, 0);
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        total[i % types] += std::int64_t{beginning[i]} * (insertions_ ? 2 : 1);
+        largest[i % types] = std::max<std::int64_t>(largest[i % types], counts[i]);
+        open[i % types] += counts[i] > 0 ? 1 : 0;
+    }
+    for (std::size_t type = 0; type < types; ++type)
+        log::info("{}: {} {}; {} of {} regions have any, at most {}", cell_types_[type], total[type],
+                  settings_.text("counted"), open[type], regions_.size(), largest[type]);
+}
+
+}  // namespace
+
+std::unique_ptr<store::Job> count_fragments(Settings const& settings) {
+    return std::make_unique<FragmentCounts>(settings);
+}
+
+}  // namespace mpira::jobs
