@@ -310,6 +310,12 @@ void Features::finish(store::FinishedRows& rows) {
             scale[feature * maxima.size() + set] = maxima[set][feature] > 0 ? maxima[set][feature] : 1.0F;
         }
     }
+    std::vector<std::int64_t> open(types, 0);
+    for (std::size_t i = 0; i < accessibility.size(); ++i) open[i % types] += accessibility[i] > 0 ? 1 : 0;
+    for (std::size_t type = 0; type < types; ++type) {
+        log::info("{}: {} of {} regions are accessible", accessibility_.cell_types()[type], open[type],
+                  regions_.size());
+    }
     auto const unknown = rows.array<std::int32_t>("obs/unknown_bases");
     log::info("{} of {} features occur in no region; {} unknown bases (N or ambiguous) in {} scan windows",
               never, width, std::accumulate(unknown.begin(), unknown.end(), std::int64_t{0}),

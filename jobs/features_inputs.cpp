@@ -80,7 +80,9 @@ genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta
     return genome::make_scan_model(motifs, features, background, scan);
 }
 
-atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
+namespace {
+
+atlas::Accessibility open_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
                                         std::span<genome::Region const> regions,
                                         std::span<std::string const> names) {
     auto const& beds = settings.texts("accessibility.beds");
@@ -97,6 +99,22 @@ atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromS
     }
     return table.empty() ? atlas::Accessibility()
                          : atlas::Accessibility::from_table(table, chroms, regions, names);
+}
+
+}  // namespace
+
+atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
+                                        std::span<genome::Region const> regions,
+                                        std::span<std::string const> names) {
+    auto accessibility = open_accessibility(settings, chroms, regions, names);
+    auto const least = settings.number("accessibility.floor");
+    if (least > 0) {
+        using Scale = atlas::AccessibilityFloor::Scale;
+        auto const& word = settings.text("accessibility.floor_scale");
+        auto const scale = word == "cpm" ? Scale::cpm : word == "log" ? Scale::log : Scale::value;
+        accessibility.set_floor({scale, least}, settings.source() + ": accessibility.floor");
+    }
+    return accessibility;
 }
 
 std::vector<std::string> scale_sets_of(Settings const& settings, atlas::Accessibility const& accessibility) {

@@ -89,6 +89,19 @@ std::vector<SettingSpec> features_settings() {
          {},
          1,
          1e12},
+        {"accessibility.floor",
+         SettingKind::number,
+         0.0,
+         "Regions below this are not accessible in a cell type: their value there becomes 0. 0: none is cut.",
+         Affects::result,
+         {},
+         0,
+         1e12},
+        word("accessibility.floor_scale", "value",
+             "The scale of the floor. value: as the atlas has it; with counts also log, of log10(per * count "
+             "/ total + "
+             "1), or cpm, of counts a million of the total.",
+             {"value", "log", "cpm"}),
         word("scales", "all_regions",
              "What features are divided by before a model sees them: their maximum over all regions, or, in "
              "addition, over the accessible regions of each cell type.",

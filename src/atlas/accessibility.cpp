@@ -57,8 +57,23 @@ struct CountMatrix {
     std::vector<double> per_count;  ///< by cell type: per / total
     std::vector<double> largest;    ///< by cell type: of log10(per * count / total + 1)
 
+    double per = 0;
+
     [[nodiscard]] float value(std::int32_t count, std::size_t cell_type) const {
         return static_cast<float>(std::log10(per_count[cell_type] * count + 1) / largest[cell_type]);
+    }
+    /// The same on another scale.
+    [[nodiscard]] double on(AccessibilityFloor::Scale scale, std::int32_t count,
+                            std::size_t cell_type) const {
+        switch (scale) {
+            case AccessibilityFloor::Scale::cpm:
+                return 1e6 * (per_count[cell_type] / per) * count;
+            case AccessibilityFloor::Scale::log:
+                return std::log10(per_count[cell_type] * count + 1);
+            case AccessibilityFloor::Scale::value:
+                break;
+        }
+        return double{value(count, cell_type)};
     }
 };
 
@@ -92,6 +107,9 @@ struct Accessibility::State {
     std::vector<std::vector<bool>> flags;  // by cell type, from peak files
     RegionTable table;                     // or a table
     std::optional<CountMatrix> counts;     // or counts
+    AccessibilityFloor floor;
+
+    void read(std::uint64_t first, std::span<float> out) const;
 };
 
 Accessibility::Accessibility() : state_(std::make_unique<State>()) {}
@@ -160,6 +178,7 @@ Accessibility Accessibility::from_counts(std::filesystem::path const& file, geno
     state->cell_types = reader.index("var");
     auto& matrix = state->counts.emplace();
     matrix.counts = reader.array<std::int32_t>("X");
+    matrix.per = per;
     auto const types = state->cell_types.size();
     auto const total = reader.integers("uns/total"), largest = reader.integers("uns/largest");
     require(matrix.counts.values().size() == regions.size() * types && total.size() == types &&
@@ -191,21 +210,49 @@ std::string const& Accessibility::content_hash() const noexcept {
     return state_->hash;
 }
 
-void Accessibility::read(std::uint64_t first, std::span<float> out) const {
-    if (state_->counts) {
-        auto const types = state_->cell_types.size();
-        auto const counts =
-            state_->counts->counts.values().subspan(static_cast<std::size_t>(first) * types, out.size());
-        for (std::size_t i = 0; i < out.size(); ++i) out[i] = state_->counts->value(counts[i], i % types);
+void Accessibility::State::read(std::uint64_t first, std::span<float> out) const {
+    auto const types = cell_types.size();
+    if (counts) {
+        auto const values =
+            counts->counts.values().subspan(static_cast<std::size_t>(first) * types, out.size());
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            bool const stays =
+                floor.least <= 0 || counts->on(floor.scale, values[i], i % types) >= floor.least;
+            out[i] = stays ? counts->value(values[i], i % types) : 0.0F;
+        }
         return;
     }
-    if (state_->flags.empty()) {
-        state_->table.read_rows(first, out);
+    if (flags.empty()) {
+        table.read_rows(first, out);
+        for (float& value : out)
+            if (double{value} < floor.least) value = 0.0F;
         return;
     }
-    auto const types = state_->flags.size();
     for (std::size_t i = 0; i < out.size(); ++i) {
-        out[i] = state_->flags[i % types][static_cast<std::size_t>(first) + i / types] ? 1.0F : 0.0F;
+        out[i] = flags[i % types][static_cast<std::size_t>(first) + i / types] ? 1.0F : 0.0F;
+    }
+}
+
+void Accessibility::read(std::uint64_t first, std::span<float> out) const {
+    state_->read(first, out);
+}
+
+void Accessibility::set_floor(AccessibilityFloor const& floor, std::string_view where) {
+    bool const of_counts = floor.scale != AccessibilityFloor::Scale::value;
+    require(!of_counts || state_->counts,
+            fmt::format("{}: only accessibility.counts has this scale; write value", where));
+    require(state_->flags.empty() || floor.least == 0,
+            fmt::format("{}: peak files say 0 or 1: there is nothing to cut", where));
+    state_->floor = floor;
+    if (!state_->counts) return;
+    auto const& matrix = *state_->counts;
+    for (std::size_t type = 0; type < state_->cell_types.size(); ++type) {
+        std::int32_t largest = 0;
+        for (auto at = type; at < matrix.counts.values().size(); at += state_->cell_types.size())
+            largest = std::max(largest, matrix.counts.values()[at]);
+        auto const reached = matrix.on(floor.scale, largest, type);
+        require(reached >= floor.least, fmt::format("{}: no region of '{}' reaches {}, the largest is {:.4g}",
+                                                    where, state_->cell_types[type], floor.least, reached));
     }
 }
 

@@ -171,11 +171,32 @@ def main():
         signal = np.log10(per * np.asarray(counts.X) / np.asarray(counts.uns["total"]) + 1)
         np.testing.assert_allclose(np.asarray(atlas.obsm["accessibility"]), signal / signal.max(axis=0), rtol=1e-6)
 
+    # What lies below a floor is not accessible, on whichever scale that is said.
+    total = np.asarray(counts.uns["total"])
+    scales = {"cpm": 1e6 * np.asarray(counts.X) / total, "log": np.log10(1e5 * np.asarray(counts.X) / total + 1)}
+    scales["value"] = (scales["log"] / scales["log"].max(axis=0)).astype(np.float32)
+    for scale, values in scales.items():
+        least = float(np.quantile(values, 0.6)) * 1.0001  # between two counts
+        mpira(*features, "--set", f"accessibility.floor={least!r}", "--set", f"accessibility.floor_scale={scale}",
+              "--output", folder / "cut.h5ad", "--fresh", "--overwrite", ranks=2, code=0)
+        cut = np.asarray(read_anndata(folder / "cut.h5ad").obsm["accessibility"])
+        np.testing.assert_allclose(cut, np.where(values >= least, scales["value"], 0), rtol=1e-6)
+        assert 0 < (cut > 0).sum() < (values > 0).sum()
+
+    (folder / "signal.tsv").write_text("chrom\tstart\tend\tKc\n" + "".join(f"{c}\t{s}\t{e}\t{i % 5}\n" for i, (c, s, e) in enumerate(regions)))
+    mpira(*features, "--set", "accessibility.counts=", "--set", f"accessibility.table={folder / 'signal.tsv'}",
+          "--set", "accessibility.floor=2", "--output", folder / "cut.h5ad", "--fresh", "--overwrite", code=0)
+    cut = np.asarray(read_anndata(folder / "cut.h5ad").obsm["accessibility"])[:, 0]
+    np.testing.assert_array_equal(cut, [i % 5 if i % 5 >= 2 else 0 for i in range(len(regions))])
+
     def refuses(command, fragments):
         failed = mpira(*command, "--output", folder / "wrong.h5ad", code=2)
         assert all(fragment in failed.stderr for fragment in fragments), (fragments, failed.stderr)
         assert not (folder / "wrong.h5ad").exists()
 
+    refuses([*features, "--set", "accessibility.floor=2"], ["accessibility.floor", "'toy_cell' reaches 2"])
+    refuses([*features, "--set", "accessibility.counts=", "--set", f"accessibility.table={folder / 'signal.tsv'}",
+             "--set", "accessibility.floor=2", "--set", "accessibility.floor_scale=cpm"], ["accessibility.floor", "scale"])
     (folder / "twice.tsv").write_text("cell1-1\tx\ncell1-1\ty\n")
     (folder / "alone.tsv").write_text("cell1-1\n")
     elsewhere = write_fragments(folder / "elsewhere.tsv.gz", rng, {"1": 500}, 5)

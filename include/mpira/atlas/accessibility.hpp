@@ -17,6 +17,17 @@ namespace mpira::atlas {
 std::vector<bool> overlap_flags(std::span<genome::Region const> regions,
                                 std::span<genome::Region const> intervals);
 
+/// The least that counts as accessible in a cell type, on a scale that is said.
+struct AccessibilityFloor {
+    enum class Scale : std::uint8_t {
+        value,  ///< as the atlas has it: of a table, of peaks 0 or 1, of counts log / largest
+        log,    ///< of counts: log10(per * count / total + 1)
+        cpm     ///< of counts: 1e6 * count / total
+    };
+    Scale scale = Scale::value;
+    double least = 0;
+};
+
 /// How accessible regions are in cell types, as files of users say it: a peak file a cell type, a table, or
 /// counts. Kept small: one bit a region and peak file, 8 bytes a region of a table; files stay mapped.
 ///
@@ -44,6 +55,10 @@ public:
     Accessibility(Accessibility&&) noexcept;
     Accessibility& operator=(Accessibility&&) noexcept;
     ~Accessibility();
+
+    /// From now on values below the floor read as 0; one that equals it stays. Throws Origin::usage, naming
+    /// `where`, for a scale that only counts have, and where the largest count of a cell type lies below.
+    void set_floor(AccessibilityFloor const& floor, std::string_view where);
 
     [[nodiscard]] std::vector<std::string> const& cell_types() const noexcept;
     /// Values of regions [first, first + out.size() / cell types), (regions, cell types) row-major.
