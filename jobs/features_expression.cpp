@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "mpira/atlas/gene_expression.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/genome/gene_table.hpp"
@@ -54,8 +55,9 @@ std::vector<SettingSpec> features_expression_settings() {
          Affects::run},
         {"expression.genes", SettingKind::text, none,
          "Instead: expression by gene, a TSV with a header, a line a gene (its id or name) and a column a "
-         "cell type. "
-         "It becomes log10(TPM + 1) at the regions that hold the gene's promoters, on its strand.",
+         "cell "
+         "type; or AnnData, a row a cell type (or cell) and a column a gene. It becomes log10(TPM + 1) at "
+         "the regions that hold the gene's promoters, on its strand.",
          Affects::run},
         {"expression.annotation", SettingKind::text, none,
          "Where these genes start: GTF, GFF3 or BED6, plain or gzipped. Unless regions.promoters says "
@@ -68,6 +70,12 @@ std::vector<SettingSpec> features_expression_settings() {
          "What the table of genes holds: tpm, or counts, which are scaled to a million a cell type first.",
          Affects::result,
          {"tpm", "counts"}},
+        {"expression.layer", SettingKind::text, std::string("X"),
+         "AnnData: where the expression is, X, raw/X or layers/NAME."},
+        {"expression.cell_types", SettingKind::text, std::string("index"),
+         "AnnData: the column of obs that names each row's cell type, or index, its own name. Counts of one "
+         "cell type "
+         "are added up."},
         {"expression.promoter_bp",
          SettingKind::integer,
          std::int64_t{300},
@@ -125,7 +133,9 @@ FeaturesExpression::FeaturesExpression(Settings const& settings, genome::ChromSi
     rules.least_accessibility = settings.number("expression.least_accessibility");
     auto const known = read_annotation(settings, chroms);
     log::info("{}: {}", annotation.string(), known.report.describe());
-    targets_ = atlas::GeneTargets(genome::GeneTable(genes), genes.string(), known,
+    atlas::ExpressionPlace const place{settings.text("expression.layer"),
+                                       settings.text("expression.cell_types"), rules.counts};
+    targets_ = atlas::GeneTargets(atlas::read_gene_expression(genes, place), genes.string(), known,
                                   {chroms.names(), chrom, start, end}, accessibility.cell_types(), rules);
     log::info("{}: {}", genes.string(), targets_.describe());
     content_ = hash_file(genes) + " " + hash_file(annotation);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,59 +11,15 @@
 #include "mpira/base/text.hpp"
 #include "mpira/store/anndata_reader.hpp"
 
+#include "atlas/anndata_matrix.hpp"
+
 namespace mpira::atlas {
 namespace {
 
 namespace fs = std::filesystem;
 using Entry = genome::CellMatrix::Entry;
 
-constexpr std::uint64_t kEntriesAtOnce = 1 << 20;
 constexpr std::uint32_t kNoPeak = std::numeric_limits<std::uint32_t>::max();
-
-/// A compressed sparse matrix in HDF5: along its major axis, entries of i are [indptr[i], indptr[i + 1]).
-class Compressed {
-public:
-    Compressed(store::AnnDataReader const& reader, std::string group, std::uint64_t majors,
-               std::uint64_t minors)
-        : reader_(reader),
-          group_(std::move(group)),
-          minors_(minors),
-          ends_(reader.integers(group_ + "/indptr")) {
-        bool const sorted = std::ranges::is_sorted(ends_);
-        if (ends_.size() != majors + 1 || ends_.front() != 0 || !sorted ||
-            reader.info(group_ + "/data").size() != static_cast<std::uint64_t>(ends_.back()) ||
-            reader.info(group_ + "/indices").size() != static_cast<std::uint64_t>(ends_.back()))
-            refuse(fmt::format("indptr, indices and data don't fit together for {} x {}", majors, minors));
-    }
-
-    /// each(major, minor, value)
-    template <typename Each>
-    void read(Each&& each) const {
-        auto const all = static_cast<std::uint64_t>(ends_.back());
-        std::size_t major = 0;
-        for (std::uint64_t first = 0; first < all; first += kEntriesAtOnce) {
-            auto const count = std::min(kEntriesAtOnce, all - first);
-            auto const indices = reader_.integers(group_ + "/indices", first, count);
-            auto const values = reader_.numbers(group_ + "/data", first, count);
-            for (std::uint64_t i = 0; i < count; ++i) {
-                while (static_cast<std::uint64_t>(ends_[major + 1]) <= first + i) ++major;
-                if (indices[i] < 0 || static_cast<std::uint64_t>(indices[i]) >= minors_)
-                    refuse(fmt::format("an index of {}, expected 0 to {}", indices[i], minors_ - 1));
-                each(major, static_cast<std::size_t>(indices[i]), values[i]);
-            }
-        }
-    }
-
-private:
-    [[noreturn]] void refuse(std::string_view what) const {
-        fail_usage(fmt::format("{}: {}: {}", reader_.file().string(), group_, what));
-    }
-
-    store::AnnDataReader const& reader_;
-    std::string group_;
-    std::uint64_t minors_;
-    std::vector<std::int64_t> ends_;
-};
 
 std::int64_t whole(double value, fs::path const& file, std::string_view where) {
     require(value >= 0 && value == std::floor(value) && value < 9e15,
@@ -94,12 +49,12 @@ public:
     }
 
     void read(std::function<void(Entry const&)> const& each) override {
-        Compressed const matrix(reader_, "matrix", cells_.size(), peak_of_row_.size());
-        matrix.read([&](std::size_t cell, std::size_t row, double value) {
-            auto const count = whole(value, files_[0], "matrix/data");
-            if (peak_of_row_[row] != kNoPeak && count > 0)
-                each({peak_of_row_[row], static_cast<std::uint32_t>(cell), count});
-        });
+        visit_compressed(reader_, "matrix", cells_.size(), peak_of_row_.size(),
+                         [&](std::size_t cell, std::size_t row, double value) {
+                             auto const count = whole(value, files_[0], "matrix/data");
+                             if (peak_of_row_[row] != kNoPeak && count > 0)
+                                 each({peak_of_row_[row], static_cast<std::uint32_t>(cell), count});
+                         });
     }
 
 private:
@@ -118,38 +73,15 @@ public:
     }
 
     void read(std::function<void(Entry const&)> const& each) override {
-        auto const kind = reader_.encoding(values_);
-        auto const give = [&](std::size_t cell, std::size_t peak, double value) {
-            if (auto const count = whole(value, files_[0], values_); count > 0)
-                each({static_cast<std::uint32_t>(peak), static_cast<std::uint32_t>(cell), count});
-        };
-        if (kind == "csr_matrix") {
-            Compressed(reader_, values_, cells_.size(), peaks_.size()).read(give);
-        } else if (kind == "csc_matrix") {
-            Compressed(reader_, values_, peaks_.size(), cells_.size())
-                .read([&](std::size_t peak, std::size_t cell, double value) { give(cell, peak, value); });
-        } else {
-            read_dense(give);
-        }
+        visit_matrix(
+            reader_, values_, cells_.size(), peaks_.size(),
+            [&](std::size_t cell, std::size_t peak, double value) {
+                if (auto const count = whole(value, files_[0], values_); count > 0)
+                    each({static_cast<std::uint32_t>(peak), static_cast<std::uint32_t>(cell), count});
+            });
     }
 
 private:
-    template <typename Give>
-    void read_dense(Give const& give) const {
-        auto const info = reader_.info(values_);
-        require(info.shape.size() == 2 && info.shape[0] == cells_.size() && info.shape[1] == peaks_.size(),
-                fmt::format("{}: {} is not cells x peaks, {} x {}", files_[0].string(), values_,
-                            cells_.size(), peaks_.size()));
-        auto const at_once =
-            std::max<std::uint64_t>(1, kEntriesAtOnce / std::max<std::size_t>(1, peaks_.size()));
-        for (std::uint64_t first = 0; first < cells_.size(); first += at_once) {
-            auto const rows = std::min<std::uint64_t>(at_once, cells_.size() - first);
-            auto const block = reader_.numbers(values_, first, rows);
-            for (std::size_t i = 0; i < block.size(); ++i)
-                give(first + i / peaks_.size(), i % peaks_.size(), block[i]);
-        }
-    }
-
     store::AnnDataReader reader_;
     std::string values_;
 };

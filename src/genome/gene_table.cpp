@@ -1,6 +1,7 @@
 #include "mpira/genome/gene_table.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -66,6 +67,23 @@ GeneTable::GeneTable(std::filesystem::path const& file, std::span<std::string co
             lines.refuse(fmt::format("gene '{}' is given twice", gene));
         genes_.emplace_back(gene);
     }
+}
+
+GeneTable::GeneTable(std::string const& source, std::vector<std::string> columns,
+                     std::vector<std::string> genes, std::vector<double> values)
+    : columns_(std::move(columns)), genes_(std::move(genes)), values_(std::move(values)) {
+    ensure(values_.size() == genes_.size() * columns_.size(), "GeneTable: values of another shape");
+    for (std::size_t gene = 0; gene < genes_.size(); ++gene) {
+        require(!genes_[gene].empty(), fmt::format("{}: a gene without a name", source));
+        require(rows_.emplace(genes_[gene], gene).second,
+                fmt::format("{}: gene '{}' is given twice", source, genes_[gene]));
+    }
+    auto sorted = columns_;
+    std::ranges::sort(sorted);
+    auto const twice = std::ranges::adjacent_find(sorted);
+    require(twice == sorted.end(),
+            twice == sorted.end() ? "" : fmt::format("{}: '{}' is given twice", source, *twice));
+    require(sorted.empty() || !sorted.front().empty(), fmt::format("{}: a column without a name", source));
 }
 
 std::optional<std::size_t> GeneTable::find(std::string_view gene) const {

@@ -4,8 +4,10 @@ import gzip
 import tempfile
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pandas as pd
+import scipy.sparse
 
 import toy
 from mpira_test import assert_equal_results, mpira, read_anndata
@@ -95,7 +97,27 @@ def main():
     assert_equal_results(file, folder / "three.h5ad")
     print(f"{len(promoters)} promoters of {len(tpm)} genes, {shared} shared: as pandas has them")
 
+    # The same expression as AnnData: pseudobulks as they are, and cells that are added up.
+    accessible = np.asarray(read_anndata(file).obsm["accessibility"])[:, 0]
+    bulk = anndata.AnnData(X=tpm.T.to_numpy(), obs=pd.DataFrame(index=tpm.columns), var=pd.DataFrame(index=tpm.index))
+    bulk.write_h5ad(folder / "bulk.h5ad")
+    parts = np.vstack([share * tpm[name].to_numpy() for name in tpm.columns for share in (0.25, 0.5, 0.25)] + [np.ones(len(tpm))])
+    cells = anndata.AnnData(
+        X=np.zeros_like(parts), var=bulk.var, layers={"counts": scipy.sparse.csr_matrix(parts)},
+        obs=pd.DataFrame({"kind": pd.Categorical([name for name in tpm.columns for _ in range(3)] + [None])},
+                         index=[f"cell{i}" for i in range(len(parts))]))
+    cells.write_h5ad(folder / "cells.h5ad")
+    for genes, counts, extra in (("bulk", False, []), ("cells", True, ["expression.layer=layers/counts", "expression.cell_types=kind"])):
+        sets = [f"expression.genes={folder / genes}.h5ad", f"expression.values={'counts' if counts else 'tpm'}", *extra]
+        mpira(*words, *(word for item in sets for word in ("--set", item)), "--output", folder / "of_anndata.h5ad",
+              "--fresh", "--overwrite", ranks=2, code=0)
+        values, _ = expected(regions, starts, tpm, accessible, counts=counts, sum_before_log=False, least=0.05)
+        np.testing.assert_allclose(np.asarray(read_anndata(folder / "of_anndata.h5ad").obsm["expression"]), values, rtol=1e-6)
+
     for extra, fragments in (
+            ([f"expression.genes={folder / 'cells.h5ad'}", "expression.cell_types=kind"], ["cells.h5ad", "several rows"]),
+            ([f"expression.genes={folder / 'cells.h5ad'}", "expression.cell_types=sort"], ["cells.h5ad", "no column 'sort'"]),
+            ([f"expression.genes={folder / 'bulk.h5ad'}", "expression.layer=layers/counts"], ["bulk.h5ad", "layers/counts"]),
             (["expression.annotation="], ["expression.annotation", "both"]),
             ([f"expression.table={folder / 'genes.tsv'}"], ["expression.genes", "not both"]),
             ([f"expression.annotation={folder / 'regions.bed'}"], ["regions.bed"]),

@@ -22,6 +22,11 @@ public:
     /// fields than the header has, a value that isn't a finite number, a gene without name or given twice.
     explicit GeneTable(std::filesystem::path const& file, std::span<std::string const> columns = {});
 
+    /// From another source: `values` are (genes, columns). Refused: a column or gene without a name or there
+    /// twice, naming `source`.
+    GeneTable(std::string const& source, std::vector<std::string> columns, std::vector<std::string> genes,
+              std::vector<double> values);
+
     [[nodiscard]] std::vector<std::string> const& columns() const noexcept { return columns_; }
     [[nodiscard]] std::vector<std::string> const& genes() const noexcept { return genes_; }
     [[nodiscard]] std::optional<std::size_t> find(std::string_view gene) const;
