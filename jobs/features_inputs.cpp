@@ -89,7 +89,8 @@ atlas::Accessibility open_accessibility(Settings const& settings, genome::ChromS
     auto const table = settings.path("accessibility.table");
     auto const counts = settings.path("accessibility.counts");
     if (!beds.empty() + !table.empty() + !counts.empty() > 1)
-        settings.refuse("accessibility.counts", "give one of beds, table and counts");
+        settings.refuse("accessibility",
+                        "give one of accessibility.beds, accessibility.table and accessibility.counts");
     if (!counts.empty())
         return atlas::Accessibility::from_counts(counts, chroms, regions,
                                                  settings.number("accessibility.per"));

@@ -287,7 +287,7 @@ TEST_F(FeaturesJob, WrongInputIsRefused) {
     refused({{"scales", "cell_type"}}, {"scales", "accessibility"});
     refused({{"accessibility.beds", "Kc"}}, {"test.toml: accessibility.beds", "name=path.bed"});
     refused({{"accessibility.beds", "Kc=" + kc_.string()}, {"accessibility.table", kc_.string()}},
-            {"accessibility.table", "not both"});
+            {"one of accessibility.beds, accessibility.table"});
     refused({{"genome.fasta", (folder_.path() / "none.fa").string()}}, {"none.fa"});
     auto const sizes = folder_.write("chrom.sizes", "chr1\t12000\nchr2\t4999\n");
     refused({{"genome.chrom_sizes", sizes.string()}}, {"genome.chrom_sizes", "chr2", "4999", "5000"});

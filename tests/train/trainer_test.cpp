@@ -166,9 +166,9 @@ TEST_F(TrainerTest, a_torn_checkpoint_does_not_push_out_the_previous_one) {
     auto const make = [&](std::uint64_t epochs) {
         auto recipe = small_recipe();
         recipe.epochs = epochs;
-        return std::make_unique<Trainer>(world, split.network(), split.genome.table, split.plan(),
-                                         std::vector<genome::PlaceRange>{}, recipe,
-                                         CheckpointPolicy{.file = file, .identity = {}, .every_s = 0});
+        return std::make_unique<Trainer>(
+            world, split.network(), split.genome.table, split.plan(), std::vector<genome::PlaceRange>{},
+            recipe, CheckpointPolicy{.file = file, .identity = nlohmann::json::object(), .every_s = 0});
     };
     auto const tear = [&] {
         world.barrier();
@@ -202,13 +202,13 @@ TEST_F(TrainerTest, ranks_that_find_different_checkpoints_refuse_alike) {
         auto recipe = small_recipe();
         recipe.epochs = epochs;
         Trainer trainer(world, split.network(), split.genome.table, split.plan(), {}, recipe,
-                        {.file = file, .identity = {}, .every_s = 0});
+                        {.file = file, .identity = nlohmann::json::object(), .every_s = 0});
         trainer.run();
         world.barrier();
     };
     auto const refusal = [&]() -> std::string {
         Trainer trainer(world, split.network(), split.genome.table, split.plan(), {}, small_recipe(),
-                        {.file = mine, .identity = {}, .every_s = 0});
+                        {.file = mine, .identity = nlohmann::json::object(), .every_s = 0});
         try {
             trainer.resume();
         } catch (comm::CollectiveError const& error) {
@@ -349,7 +349,8 @@ TEST_F(TrainerTest, a_rank_that_fails_alone_ends_the_run_of_all_ranks_alike) {
         whole->run();
         for (bool const in_backward : {false, true}) {
             Folder const folder(world);
-            CheckpointPolicy const policy{.file = folder / "w.checkpoint", .identity = {}, .every_s = 0};
+            CheckpointPolicy const policy{
+                .file = folder / "w.checkpoint", .identity = nlohmann::json::object(), .every_s = 0};
             int const culprit = world.size() - 1;
             // In an epoch after the first: a rank alone has more passes a step.
             int const soon = world.size() == 1 ? 30 : 14;
