@@ -17,6 +17,7 @@ enum class Command {
     verify,
     seal,
     export_result,
+    split,
     weights,
     merge,
     plan,
@@ -78,6 +79,23 @@ struct ExportOptions {
     std::string overlaps = "refuse";  ///< bedgraph: or "mean"
 };
 
+/// Options of `mpira split`.
+struct SplitOptions {
+    std::string by;  ///< "chromosome", "block", "homology", "cell_type"
+    std::filesystem::path atlas;
+    std::filesystem::path regions;
+    std::filesystem::path chrom_sizes;
+    std::int64_t folds = 0;  ///< 0: a fold each
+    std::int64_t block_bp = 1'000'000;
+    std::int64_t margin_bp = 0;
+    bool no_valid = false;
+    std::filesystem::path alignment;          ///< homology
+    std::int64_t min_aligned_bp = 100'000;    ///< homology
+    std::filesystem::path query_chrom_sizes;  ///< homology: of a second genome
+    std::filesystem::path query_output;       ///< its fold files
+    std::vector<std::string> cell_types;      ///< cell_type; empty: the atlas's
+};
+
 /// The parsed command line, typed. Options that a command does not have keep their defaults.
 struct CommandLine {
     Command command = Command::jobs;
@@ -97,6 +115,7 @@ struct CommandLine {
     bool json = false;     ///< status, weights, simulate, bench: for programs
     PlanOptions plan;
     ExportOptions exports;
+    SplitOptions split;
     SimulateOptions simulate;
     BenchOptions bench;
 };

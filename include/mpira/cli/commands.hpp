@@ -15,6 +15,7 @@ int show_status(CommandLine const& line);
 int verify(CommandLine const& line);
 int seal(CommandLine const& line);
 int export_result(CommandLine const& line);
+int split(CommandLine const& line);
 int show_weights(CommandLine const& line);
 int merge(CommandLine const& line);
 int simulate(CommandLine const& line);
