@@ -270,7 +270,7 @@ def read_by_train(folder):
     assert "chrY" in run.text
     # What is in no list isn't trained on.
     trained(folder, chrombpnet | {"train": ["chr1:0-50000", "chr1:90000-120500"]}, regions, output="part")
-    _, files = split(folder, "--by", "block", "--block-bp", "20000", "--folds", "4", "--margin-bp", "900", "--atlas",
+    _, files = split(folder, "--by", "block", "--block-bp", "20000", "--folds", "4", "--margin-bp", "800", "--atlas",
                      folder / "atlas.h5ad")
     for name in ("fold_0", "fold_3"):
         trained(folder, files[name], regions, output=f"ours_{name}")
