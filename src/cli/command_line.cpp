@@ -95,6 +95,7 @@ public:
 
         add_regions(line);
         add_export(line);
+        add_split(line);
 
         auto& weights = add(line, Command::weights, "weights", "what a weights file says about itself",
                             "mpira weights runs/quickstart/folds.h5ad.weights/1.GET.seed0.safetensors");
@@ -223,6 +224,50 @@ private:
             ->capture_default_str();
         sub.add_option("--atlas", options.atlas, "gcell-zarr: the atlas that the campaign read")
             ->type_name("FILE");
+    }
+
+    void add_split(CommandLine& line) {
+        auto& sub = add(line, Command::split, "split",
+                        "what is tested, what validates, what is trained on: fold files, ChromBPNet's JSON",
+                        "mpira split --by block --atlas runs/quickstart/atlas.h5ad --folds 5 --margin-bp 500 "
+                        "--output splits\n"
+                        "  mpira split --by homology --alignment self.chain.gz --chrom-sizes dm3.chrom.sizes "
+                        "--folds 10 --output splits");
+        auto& options = line.split;
+        auto const file = [&](char const* name, std::filesystem::path& value, char const* what) {
+            sub.add_option(name, value, what)->type_name("FILE");
+        };
+        auto const number = [&](char const* name, std::int64_t& value, char const* what, double least) {
+            sub.add_option(name, value, what)->check(CLI::Range(least, 1e9))->capture_default_str();
+        };
+        sub.add_option("--by", options.by,
+                       "What is held out together: a chromosome, a block, the blocks that an alignment joins "
+                       "(homology), or a cell type")
+            ->required()
+            ->check(CLI::IsMember({"chromosome", "block", "homology", "cell_type"}));
+        file("--atlas", options.atlas, "Regions (and cell types): folds are made even in their number");
+        file("--regions", options.regions, "The same from a BED file, with --chrom-sizes");
+        file("--chrom-sizes", options.chrom_sizes,
+             "Names and lengths; without regions, folds are even in bases");
+        number("--folds", options.folds,
+               "Chromosomes, blocks or cell types are dealt over so many; 0: a fold each", 0);
+        number("--block-bp", options.block_bp, "Length of a block", 1000);
+        number("--margin-bp", options.margin_bp, "What is nearer to a test or validation block is in no set",
+               0);
+        sub.add_flag("--no-valid", options.no_valid, "No validation; otherwise the next fold validates");
+        file("--alignment", options.alignment, "homology: chain or net file of the genome with itself");
+        number("--min-aligned-bp", options.min_aligned_bp,
+               "homology: bases of one alignment that join the two blocks they are in", 1);
+        file("--query-chrom-sizes", options.query_chrom_sizes,
+             "homology: the alignment's query is another genome, of this size; both are split alike");
+        file("--query-output", options.query_output, "Folder for the fold files of that genome");
+        sub.add_option("--cell-types", options.cell_types, "cell_type: those to split (default: the atlas's)")
+            ->delimiter(',')
+            ->type_name("NAMES");
+        sub.add_option("--output", line.output, "Folder to write, a file a fold")
+            ->type_name("FOLDER")
+            ->required();
+        sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FOLDER.old");
     }
 
     void add_bench(CommandLine& line) {

@@ -28,6 +28,8 @@ int main(int argc, char** argv) {
             return cli::run_alone(cli::export_result, line);  // a result in another program's format
         case Command::regions:
             return cli::run_alone(cli::join_regions, line);  // peak sets to one set of regions
+        case Command::split:
+            return cli::run_alone(cli::split, line);  // what is held out, as fold files
         case Command::weights:
             return cli::run_alone(cli::show_weights, line);  // what a weights file says about itself
         case Command::merge:

@@ -77,24 +77,38 @@ std::string to_text(HeldOutInterval const& interval) {
 std::vector<std::uint8_t> held_out_rows(RegionColumns const& regions,
                                         std::span<HeldOutInterval const> intervals, Belongs belongs) {
     check_shapes(regions, {}, {});
-    std::vector<std::uint8_t> flags(regions.size(), 0);
+    // Of each chromosome, apart and ascending: a fold file may have thousands.
+    struct Piece {
+        std::int64_t start, end;
+    };
+    std::vector<std::vector<Piece>> pieces(regions.chrom_names.size());
     for (auto const& interval : intervals) {
-        auto const chrom =
-            static_cast<std::int32_t>(chrom_index(regions.chrom_names, interval.chrom, "held-out interval"));
+        auto const chrom = chrom_index(regions.chrom_names, interval.chrom, "held-out interval");
         std::int64_t const end =
             interval.end == HeldOutInterval::kWhole ? std::numeric_limits<std::int64_t>::max() : interval.end;
-        for (std::size_t row = 0; row < regions.size(); ++row) {
-            if (regions.chrom[row] != chrom) {
-                continue;
-            }
-            std::int64_t const centre = (regions.start[row] + regions.end[row]) / 2;
-            bool const inside = belongs == Belongs::centre
-                                    ? centre >= interval.start && centre < end
-                                    : regions.start[row] < end && regions.end[row] > interval.start;
-            if (inside) {
-                flags[row] = 1;
+        if (interval.start < end) pieces[chrom].push_back({interval.start, end});
+    }
+    for (auto& of_chrom : pieces) {
+        std::ranges::sort(of_chrom, {}, &Piece::start);
+        std::size_t kept = 0;
+        for (auto const& piece : of_chrom) {
+            if (kept > 0 && piece.start <= of_chrom[kept - 1].end) {
+                of_chrom[kept - 1].end = std::max(of_chrom[kept - 1].end, piece.end);
+            } else {
+                of_chrom[kept++] = piece;
             }
         }
+        of_chrom.resize(kept);
+    }
+    std::vector<std::uint8_t> flags(regions.size(), 0);
+    for (std::size_t row = 0; row < regions.size(); ++row) {
+        auto const& of_chrom = pieces[static_cast<std::size_t>(regions.chrom[row])];
+        std::int64_t const centre = (regions.start[row] + regions.end[row]) / 2;
+        std::int64_t const first = belongs == Belongs::centre ? centre : regions.start[row];
+        std::int64_t const last = belongs == Belongs::centre ? centre : regions.end[row] - 1;
+        // The first piece that ends behind `first` is the only one that may matter.
+        auto const piece = std::ranges::upper_bound(of_chrom, first, {}, &Piece::end);
+        if (piece != of_chrom.end() && piece->start <= last) flags[row] = 1;
     }
     return flags;
 }

@@ -35,6 +35,12 @@ bool has_name(int descriptor) {
 
 }  // namespace
 
+void write_file(std::filesystem::path const& file, std::span<std::byte const> bytes) {
+    Descriptor const made(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640));
+    if (!made.is_open()) fail_errno("creating", file.string());
+    write_all(system_io(), made.get(), bytes, 0, file);
+}
+
 void require_new(std::filesystem::path const& file, bool overwrite) {
     require(std::filesystem::is_directory(folder_of(file)),
             fmt::format("output {}: there is no folder {}", file.string(), folder_of(file).string()));

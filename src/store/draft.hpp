@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 
 #include "mpira/store/file_io.hpp"
 
@@ -55,6 +57,9 @@ private:
     FileIo* io_;
     bool placed_ = false;
 };
+
+/// A file in such a folder.
+void write_file(std::filesystem::path const& file, std::span<std::byte const> bytes);
 
 /// Refuses an existing output without `overwrite`, and an output in no folder.
 void require_new(std::filesystem::path const& file, bool overwrite);

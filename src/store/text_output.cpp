@@ -63,4 +63,27 @@ void TextOutput::place() {
     state_->draft.place(state_->overwrite, 0);
 }
 
+struct TextFolder::State {
+    State(std::filesystem::path const& target, bool may_overwrite)
+        : draft(target, system_io()), overwrite(may_overwrite) {}
+    FolderDraft draft;
+    bool overwrite;
+};
+
+TextFolder::TextFolder(std::filesystem::path const& target, bool overwrite) {
+    require_new(target, overwrite);
+    state_ = std::make_unique<State>(target, overwrite);
+}
+TextFolder::TextFolder(TextFolder&&) noexcept = default;
+TextFolder& TextFolder::operator=(TextFolder&&) noexcept = default;
+TextFolder::~TextFolder() = default;
+
+void TextFolder::add(std::string_view name, std::string_view text) {
+    write_file(state_->draft.path() / name, std::as_bytes(std::span(text)));
+}
+
+void TextFolder::place() {
+    state_->draft.place(state_->overwrite);
+}
+
 }  // namespace mpira::store

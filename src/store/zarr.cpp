@@ -6,8 +6,6 @@
 #include <cstring>
 #include <system_error>
 
-#include <fcntl.h>
-
 #include <fmt/format.h>
 
 #include "mpira/base/deflate.hpp"
@@ -100,12 +98,6 @@ void shuffle(std::span<std::byte const> bytes, std::size_t width, std::vector<st
     out.resize(bytes.size());
     for (std::size_t b = 0; b < width; ++b)
         for (std::size_t i = 0; i < count; ++i) out[b * count + i] = bytes[i * width + b];
-}
-
-void write_file(fs::path const& file, std::span<std::byte const> bytes) {
-    Descriptor const made(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640));
-    if (!made.is_open()) fail_errno("creating", file.string());
-    write_all(system_io(), made.get(), bytes, 0, file);
 }
 
 void write_json(fs::path const& file, nlohmann::json const& json) {

@@ -13,8 +13,8 @@ std::vector<SettingSpec> folds_schema() {
         {"folds.by",
          text,
          std::string("table"),
-         "What each fold holds out: a fold of the table holdout.folds, a chromosome, a block of one, "
-         "or a cell type.",
+         "What each fold holds out: a fold of holdout.folds (table: also a fold file or a folder of these), "
+         "a chromosome, a block of one, or a cell type.",
          Affects::result,
          {"table", "chromosome", "block", "cell_type"}},
         {"folds.block_bp",

@@ -1,7 +1,6 @@
 #include "mpira/train/holdout.hpp"
 
 #include <algorithm>
-#include <fstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,13 +14,6 @@ namespace {
 
 using genome::HeldOutInterval;
 
-bool overlap(HeldOutInterval const& a, HeldOutInterval const& b) {
-    if (a.chrom != b.chrom) return false;
-    bool const a_before = a.end != HeldOutInterval::kWhole && a.end <= b.start;
-    bool const b_before = b.end != HeldOutInterval::kWhole && b.end <= a.start;
-    return !a_before && !b_before;
-}
-
 // The intervals with the margin around them.
 std::vector<HeldOutInterval> widened(std::span<HeldOutInterval const> intervals, std::int64_t margin_bp) {
     std::vector<HeldOutInterval> wide(intervals.begin(), intervals.end());
@@ -32,62 +24,15 @@ std::vector<HeldOutInterval> widened(std::span<HeldOutInterval const> intervals,
     return wide;
 }
 
+// For messages: not all of them where a fold file has thousands.
 std::string texts_of(std::span<HeldOutInterval const> intervals) {
-    std::string all;
-    for (auto const& interval : intervals) all += (all.empty() ? "" : ", ") + genome::to_text(interval);
-    return all;
+    constexpr std::size_t kMost = 10;
+    std::string some;
+    for (auto const& interval : intervals.first(std::min(kMost, intervals.size())))
+        some += (some.empty() ? "" : ", ") + genome::to_text(interval);
+    if (intervals.size() > kMost) some += fmt::format(" and {} more", intervals.size() - kMost);
+    return some;
 }
-
-}  // namespace
-
-std::vector<Fold> read_folds(std::filesystem::path const& file) {
-    std::ifstream in(file);
-    require(in.good(), fmt::format("{}: this table of folds can't be opened", file.string()));
-    std::vector<Fold> folds;
-    std::string line;
-    for (int number = 1; std::getline(in, line); ++number) {
-        if (line.ends_with('\r')) line.pop_back();
-        if (text::trim(line).empty() || line.starts_with('#')) continue;
-        auto const fields = text::split(line, '\t');
-        auto const bad = fmt::format(
-            "{}:{}: expected fold, chromosome, start and end (0-based, half-open), separated by tabs",
-            file.string(), number);
-        require(fields.size() >= 4 && !fields[0].empty() && !fields[1].empty(), bad);
-        auto const start = text::to_integer(fields[2]).value_or(-1);
-        auto const end = text::to_integer(fields[3]).value_or(-1);
-        require(start >= 0 && start < end, bad);
-        std::string const name(fields[0]);
-        HeldOutInterval interval{std::string(fields[1]), start, end};
-        for (auto const& fold : folds) {
-            for (auto const& other : fold.intervals) {
-                require(!overlap(interval, other),
-                        fmt::format("{}:{}: {} of fold {} overlaps {} of fold {}", file.string(), number,
-                                    genome::to_text(interval), name, genome::to_text(other), fold.name));
-            }
-        }
-        auto const at =
-            std::find_if(folds.begin(), folds.end(), [&](Fold const& fold) { return fold.name == name; });
-        if (at == folds.end()) {
-            folds.push_back({name, {std::move(interval)}});
-        } else {
-            at->intervals.push_back(std::move(interval));
-        }
-    }
-    require(!folds.empty(), fmt::format("{}: no fold in this table", file.string()));
-    return folds;
-}
-
-std::size_t find_fold(std::span<Fold const> folds, std::string const& name, std::string const& where) {
-    std::vector<std::string> known;
-    for (std::size_t i = 0; i < folds.size(); ++i) {
-        if (folds[i].name == name) return i;
-        known.push_back(folds[i].name);
-    }
-    fail_usage(fmt::format("{}: no fold '{}'{}; there are {}", where, name, text::did_you_mean(name, known),
-                           fmt::join(known, ", ")));
-}
-
-namespace {
 
 // What every row of the table lies in, and so what it is for in a cell type.
 class RowUses {
@@ -98,6 +43,9 @@ public:
         using genome::Belongs;
         in_test_ = genome::held_out_rows(regions, holdout.test, Belongs::centre);
         in_validation_ = genome::held_out_rows(regions, holdout.validation, Belongs::centre);
+        if (!holdout.train.empty()) {
+            in_train_ = genome::held_out_rows(regions, holdout.train, Belongs::centre);
+        }
         near_test_ =
             genome::held_out_rows(regions, widened(holdout.test, holdout.margin_bp), Belongs::overlap);
         near_validation_ =
@@ -117,10 +65,15 @@ public:
         };
         bool const test_type = named(holdout_.test_cell_types);
         bool const validation_type = named(holdout_.validation_cell_types);
+        bool const train_type = holdout_.train_cell_types.empty() || named(holdout_.train_cell_types);
         require(!test_type || !validation_type,
                 fmt::format("the cell type {} is in the test and in the validation set", cell_type));
         std::vector<Use> uses(regions_.size());
-        for (std::size_t row = 0; row < uses.size(); ++row) uses[row] = of(row, test_type, validation_type);
+        for (std::size_t row = 0; row < uses.size(); ++row) {
+            uses[row] = of(row, test_type, validation_type);
+            bool const in_train = train_type && (in_train_.empty() || in_train_[row] != 0);
+            if (uses[row] == Use::train && !in_train) uses[row] = Use::edge;
+        }
         return uses;
     }
 
@@ -148,6 +101,7 @@ private:
     genome::RegionColumns regions_;
     Holdout const& holdout_;
     std::vector<std::uint8_t> in_test_, in_validation_, near_test_, near_validation_;
+    std::vector<std::uint8_t> in_train_;  ///< empty: all are
 };
 
 void require_some_of_each(std::span<Use const> uses, Holdout const& holdout) {
@@ -162,7 +116,11 @@ void require_some_of_each(std::span<Use const> uses, Holdout const& holdout) {
     require(!holdout.has_validation() || any(Use::validation),
             fmt::format("no region has its centre in the validation set {}",
                         where(holdout.validation, holdout.validation_cell_types)));
-    require(any(Use::train), "every region is held out: none is left to train on");
+    bool const everywhere = holdout.train.empty() && holdout.train_cell_types.empty();
+    require(any(Use::train),
+            everywhere
+                ? "every region is held out: none is left to train on"
+                : "no region is left to train on: those of the training set are held out, or too near");
 }
 
 // Runs among one cell type's chosen rows. A row of another use ends a run also when it isn't chosen.
@@ -204,11 +162,13 @@ PlaceSplit split_places(genome::RegionColumns const& regions, std::span<std::uin
     if (cell_types.empty()) cell_types = unnamed;
     std::vector<std::string> names;
     for (auto const& cell_type : cell_types) names.push_back(cell_type.name);
-    for (auto const* const held_out : {&holdout.test_cell_types, &holdout.validation_cell_types}) {
-        for (auto const& name : *held_out) {
+    for (auto const* const set :
+         {&holdout.test_cell_types, &holdout.validation_cell_types, &holdout.train_cell_types}) {
+        for (auto const& name : *set) {
             require(std::find(names.begin(), names.end(), name) != names.end(),
-                    fmt::format("the held-out cell type '{}' isn't among those of this run{}; there are {}",
-                                name, text::did_you_mean(name, names), fmt::join(names, ", ")));
+                    fmt::format("the {} cell type '{}' isn't among those of this run{}; there are {}",
+                                set == &holdout.train_cell_types ? "training" : "held-out", name,
+                                text::did_you_mean(name, names), fmt::join(names, ", ")));
         }
     }
     RowUses const row_uses(regions, holdout);

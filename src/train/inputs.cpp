@@ -186,6 +186,11 @@ Inputs read_inputs(Settings const& settings, std::shared_ptr<atlas::Atlas const>
     inputs.table = make_table(settings, *atlas, inputs.cell_types);
     auto const regions = atlas->regions();
     inputs.holdout = holdout_of(settings, regions, inputs.cell_types);
+    if (!inputs.holdout.unknown_chroms.empty()) {
+        inputs.warnings.push_back(
+            fmt::format("{}: the atlas lacks some of its chromosomes, which are left out: {}",
+                        settings.text("holdout.folds"), fmt::join(inputs.holdout.unknown_chroms, ", ")));
+    }
     auto split = split_places(regions, inputs.table.rows, inputs.table.cell_types, inputs.holdout);
     inputs.uses = std::move(split.uses);
     inputs.train_runs = std::move(split.train);
@@ -203,6 +208,12 @@ Inputs read_inputs(Settings const& settings, std::shared_ptr<atlas::Atlas const>
     inputs.identity["validation intervals"] = texts_of(inputs.holdout.validation);
     inputs.identity["validation cell types"] = inputs.holdout.validation_cell_types;
     inputs.identity.erase("holdout.folds");
+    if (!inputs.holdout.train.empty() || !inputs.holdout.train_cell_types.empty()) {  // of a fold file
+        inputs.identity["test cell types"] = inputs.holdout.test_cell_types;
+        inputs.identity["training intervals"] = texts_of(inputs.holdout.train);
+        inputs.identity["training cell types"] = inputs.holdout.train_cell_types;
+        inputs.identity["margin"] = inputs.holdout.margin_bp;
+    }
     if (inputs.base) {
         std::ranges::move(input_differences(settings, *inputs.base, inputs.cell_types),
                           std::back_inserter(inputs.warnings));

@@ -11,8 +11,6 @@ namespace mpira::train {
 
 namespace {
 
-using genome::HeldOutInterval;
-
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 SettingSpec text(std::string key, SettingValue fallback, std::string summary,
@@ -55,52 +53,6 @@ SettingSpec number(std::string key, double fallback, double least, double most, 
             .affects = affects,
             .least = least,
             .most = most};
-}
-
-// The interval of the same length next to the held-out one that has a region's centre in it: after it, else
-// before it.
-HeldOutInterval next_block(Settings const& settings, genome::RegionColumns const& regions,
-                           HeldOutInterval const& block) {
-    if (block.end == HeldOutInterval::kWhole) {
-        settings.refuse("validation.mode",
-                        "the block next to a whole chromosome isn't defined; write chromosomes "
-                        "in holdout.chromosomes, or give validation.regions");
-    }
-    auto const length = block.end - block.start;
-    for (auto const start : {block.end, block.start - length}) {
-        HeldOutInterval candidate{block.chrom, std::max<std::int64_t>(0, start), start + length};
-        if (candidate.end <= candidate.start) continue;
-        auto const flags = genome::held_out_rows(regions, {&candidate, 1}, genome::Belongs::centre);
-        if (std::find(flags.begin(), flags.end(), 1) != flags.end()) return candidate;
-    }
-    settings.refuse("validation.mode", fmt::format("no region lies next to {}; give validation.regions",
-                                                   genome::to_text(block)));
-}
-
-std::string next_cell_type(Settings const& settings, std::span<std::string const> all,
-                           std::vector<std::string> const& held_out) {
-    auto const last = std::find(all.begin(), all.end(), held_out.back()) - all.begin();
-    for (std::ptrdiff_t i = 1; i < std::ssize(all); ++i) {
-        auto const& candidate = all[static_cast<std::size_t>((last + i) % std::ssize(all))];
-        if (std::find(held_out.begin(), held_out.end(), candidate) == held_out.end()) return candidate;
-    }
-    settings.refuse("validation.mode",
-                    "no cell type is left to validate on; set it to \"none\", or give validation.regions");
-}
-
-HeldOutInterval next_chromosome(Settings const& settings, genome::RegionColumns const& regions,
-                                std::vector<std::string> const& held_out) {
-    auto const& names = regions.chrom_names;
-    auto const last = std::find(names.begin(), names.end(), held_out.back()) - names.begin();
-    for (std::ptrdiff_t i = 1; i < std::ssize(names); ++i) {
-        HeldOutInterval candidate{names[static_cast<std::size_t>((last + i) % std::ssize(names))]};
-        if (std::find(held_out.begin(), held_out.end(), candidate.chrom) != held_out.end()) continue;
-        auto const flags = genome::held_out_rows(regions, {&candidate, 1}, genome::Belongs::centre);
-        if (std::find(flags.begin(), flags.end(), 1) != flags.end()) return candidate;
-    }
-    settings.refuse("validation.mode",
-                    "no chromosome is left to validate on; set it to \"none\", or give "
-                    "validation.regions");
 }
 
 }  // namespace
@@ -172,17 +124,22 @@ std::vector<SettingSpec> train_schema() {
               "Training goes without the regions that carry one of these motifs; they are still scored."),
         number("holdout.motif_cutoff", 0, 0, 1, "Carrying: the scaled feature is larger than this."),
         text("holdout.folds", "",
-             "Table of folds: fold, chromosome, start, end (tabs). The alternative to regions and "
-             "chromosomes."),
-        text("holdout.fold", "", "The fold of that table to hold out."),
+             "Folds, the alternative to regions and chromosomes: a table (fold, chromosome, start, end; "
+             "tabs), "
+             "a fold file as of ChromBPNet or `mpira split` (JSON), or a folder of these. A fold file says "
+             "what is held out, what validates, and what alone is trained on."),
+        text("holdout.fold", "",
+             "The one to hold out: its name in the table, or its file's without .json. A fold file by itself "
+             "needs no name."),
         integer(
             "holdout.margin_bp", 0, 0, 1e9,
             "Regions nearer than this to a held-out interval are used for nothing. Half the scan length of "
-            "the atlas keeps any base of a test region's scan window out of training."),
+            "the atlas keeps any base of a test region's scan window out of training. The margin of a fold "
+            "file counts where it is larger."),
         text("validation.mode", "next",
-             "Where the best epoch is chosen, never in the test set: next (fold, chromosome, block or cell "
-             "type after "
-             "the held-out one), the given regions (or cell types), or none (the last epoch is kept).",
+             "Where the best epoch is chosen, never in the test set: next (where a fold file says, else the "
+             "fold, chromosome, block or cell type after the held-out one), the given regions (or cell "
+             "types), or none (the last epoch is kept).",
              {"next", "regions", "none"}),
         texts("validation.regions", "Validation intervals, for validation.mode = \"regions\"."),
         texts("validation.cell_types", "Validation cell types, for validation.mode = \"regions\"."),
@@ -320,65 +277,6 @@ model::GetConfig network_of(Settings const& settings, std::uint64_t motifs, mode
     }
     config.require_valid(settings.source());
     return config;
-}
-
-Holdout holdout_of(Settings const& settings, genome::RegionColumns const& regions,
-                   std::span<std::string const> all_cell_types) {
-    auto const& blocks = settings.texts("holdout.regions");
-    auto const& chromosomes = settings.texts("holdout.chromosomes");
-    auto const folds_file = settings.path("holdout.folds");
-    auto const& fold_name = settings.text("holdout.fold");
-    int const ways = (blocks.empty() ? 0 : 1) + (chromosomes.empty() ? 0 : 1) + (folds_file.empty() ? 0 : 1);
-    if (ways > 1) {
-        settings.refuse("holdout", "give one of holdout.regions, holdout.chromosomes and holdout.folds");
-    }
-    if (folds_file.empty() != fold_name.empty()) {
-        settings.refuse(fold_name.empty() ? "holdout.fold" : "holdout.folds",
-                        "holdout.folds (the table) and holdout.fold (its fold) go together");
-    }
-    auto const where = [&](char const* key) { return fmt::format("{}: {}", settings.source(), key); };
-
-    Holdout holdout{.test = {},
-                    .validation = {},
-                    .margin_bp = settings.integer("holdout.margin_bp"),
-                    .test_cell_types = settings.texts("holdout.cell_types")};
-    auto const& mode = settings.text("validation.mode");
-    bool const next = mode == "next";
-    if (!folds_file.empty()) {
-        auto const folds = read_folds(folds_file);
-        auto const at = find_fold(folds, fold_name, where("holdout.fold"));
-        holdout.test = folds[at].intervals;
-        if (next) {
-            if (folds.size() < 2) settings.refuse("validation.mode", "the table of folds has only one fold");
-            holdout.validation = folds[(at + 1) % folds.size()].intervals;
-        }
-    } else if (!chromosomes.empty()) {
-        for (auto const& name : chromosomes) holdout.test.push_back({name});
-        if (next) holdout.validation = {next_chromosome(settings, regions, chromosomes)};
-    } else if (!blocks.empty()) {
-        holdout.test = genome::parse_held_out(blocks, where("holdout.regions"));
-        if (next) holdout.validation = {next_block(settings, regions, holdout.test.back())};
-    } else if (next && !holdout.test_cell_types.empty()) {
-        holdout.validation_cell_types = {next_cell_type(settings, all_cell_types, holdout.test_cell_types)};
-    } else if (next) {
-        settings.refuse("validation.mode",
-                        "nothing is held out, so nothing comes next; give "
-                        "validation.regions, or set it to \"none\"");
-    }
-    auto const& given = settings.texts("validation.regions");
-    auto const& given_types = settings.texts("validation.cell_types");
-    if (mode == "regions") {
-        holdout.validation_cell_types = given_types;
-    } else if (!given_types.empty()) {
-        settings.refuse("validation.cell_types", "goes with validation.mode = \"regions\"");
-    }
-    if ((mode == "regions") == (given.empty() && given_types.empty())) {
-        settings.refuse("validation.regions", mode == "regions"
-                                                  ? "is needed with validation.mode = \"regions\""
-                                                  : "goes with validation.mode = \"regions\"");
-    }
-    if (!given.empty()) holdout.validation = genome::parse_held_out(given, where("validation.regions"));
-    return holdout;
 }
 
 }  // namespace mpira::train

@@ -11,6 +11,7 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/philox.hpp"
 #include "mpira/base/text.hpp"
+#include "mpira/train/fold_file.hpp"
 #include "mpira/train/holdout.hpp"
 #include "mpira/train/schema.hpp"
 
@@ -77,7 +78,8 @@ std::vector<Named> all_folds(Settings const& settings, atlas::Atlas const& atlas
     std::vector<std::pair<std::string, std::string>> values;
     if (by == "table") {
         auto const file = settings.path("holdout.folds");
-        if (file.empty()) settings.refuse("holdout.folds", "name the table of folds, or set folds.by");
+        if (file.empty())
+            settings.refuse("holdout.folds", "name the table of folds or the fold files, or set folds.by");
         std::vector<Named> folds;
         for (auto const& fold : read_folds(file)) folds.push_back({fold.name, {{"holdout.fold", fold.name}}});
         return folds;
@@ -260,16 +262,6 @@ std::vector<std::uint64_t> seeds_of(Settings const& settings) {
         settings.refuse("folds.seeds", "a seed is named twice");
     }
     return seeds;
-}
-
-// Names of runs are names of files.
-std::string as_file_name(std::string text) {
-    for (char& c : text) {
-        bool const plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                           c == '.' || c == '-' || c == '_';
-        if (!plain) c = '_';
-    }
-    return text;
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ TEST(CommandLine, WrongWordsAreNamedWithTheNearest) {
 TEST(CommandLine, HelpHasAnExampleForEachCommand) {
     auto const help = parse({"--help"});
     EXPECT_EQ(help.exit_code, 0);
-    for (char const* command : {"synthetic", "status", "verify", "seal", "weights", "merge", "plan",
+    for (char const* command : {"synthetic", "status", "verify", "seal", "split", "weights", "merge", "plan",
                                 "simulate", "bench", "jobs", "config", "doctor", "completion"}) {
         EXPECT_THAT(help.text, HasSubstr(command));
         auto const one = parse({command, "--help"});

@@ -113,6 +113,26 @@ def flight():
             work(7) + end(2, 11, 0, 0) + bytes(64) + part(b"node1") + work(9) + bytes(64) + end(3, 0, 9, 1) + part(b"node2"))
 
 
+CHAIN = b"""##matrix=axtChain
+chain 9 chr1 1000 + 100 190 chr2R 400 + 10 90 1
+30\t10\t0
+50
+
+chain 8 chr2R 400 + 0 40 chr1 1000 - 700 750 2
+20 0 10
+20
+"""
+NET = b"""net chr1 1000
+ fill 100 400 chr2R + 0 300 id 1 score 5 ali 200 qDup 0 type top
+  gap 200 150 chr2R + 100 20
+   fill 210 100 chr1 - 500 90 id 2
+    gap 230 10 chr1 - 560 10
+  gap 450 10 chr2R + 200 0
+net chr2R 400
+ fill 0 7 chr1 + 3 7 id 4
+"""
+FOLD = b'{"train": ["chr1:0-900", "chr2R"], "valid": ["chrX"], "test": ["chr1:1000-2000"], "margin_bp": 50}'
+TYPES = b'{"cell_types": {"train": ["A"], "valid": [], "test": ["B"]}, "design": {"by": "cell_type"}}'
 CRISPRI = b"""chrom\tchromStart\tchromEnd\tmeasuredGeneSymbol\tRegulated\tValidConnection\tCellType
 chr1\t10\t200\tone\tTRUE\tTRUE\tKc
 chr1\t300\t400\ttwo\tfalse\tFALSE\tKc
@@ -125,6 +145,8 @@ PATCH = bytes([0, 0, 0, 3]) + b"\xff\xff\xff\xff" + bytes([0, 2, 0, 15]) + bytes
 SEEDS = {
     "settings": [b'seed = 1\nrate = 0.25\nname = "b"\n[sites]\nnames = ["x", "y"]\npaired = false\n\0sites.names=a,b',
                  b'sites = {names = "x"}\nseed = 0x7f\nrate = 1e-3\n', b'[[sites]]\nnames = [1, [2]]\nd = 1979-05-27\n'],
+    "alignments": [CHAIN, NET, gzip.compress(CHAIN, mtime=0)],
+    "fold_file": [FOLD, TYPES, b'{"train": ["a"], "valid": ["b"], "test": ["a:1-2"]}'],
     "bed": [BED, NARROW, gzip.compress(BED, mtime=0), b"track name=x\nchr1 1 2\n", b"chr1\t1\t2\r\n"],
     "chrom_sizes": [b"chr1\t1000\nchr2\t9223372036854775807\t5 6\n# x\n"],
     "fasta": [b">chr1 x\nACGTNacgt\nACG\n>chr2\nRYK\n\0chr1\t12\t8\t9\t10\nchr2\t3\t28\t3\t4\n", b">a\nAC\n>b\n\n"],

@@ -112,6 +112,26 @@ TEST(HeldOutRows, BlocksByCentreTileTheGenome) {
     EXPECT_THAT(times, testing::Each(1));
 }
 
+TEST(HeldOutRows, ManyIntervalsAreAsEachByItself) {
+    Draws draws(5, Stream::tests, 1);
+    auto const table = random_table(draws);
+    std::vector<HeldOutInterval> intervals;
+    for (int i = 0; i < 60; ++i) {
+        auto const& name = table.names[static_cast<std::size_t>(draws.uniform() * 0.999 *
+                                                                static_cast<double>(table.names.size()))];
+        auto const start = static_cast<std::int64_t>(draws.uniform() * 1e7);
+        intervals.push_back({name, start, start + 1 + static_cast<std::int64_t>(draws.uniform() * 2e5)});
+    }
+    for (auto const belongs : {Belongs::centre, Belongs::overlap}) {
+        std::vector<std::uint8_t> each(table.chrom.size(), 0);
+        for (auto const& interval : intervals) {
+            auto const flags = held_out_rows(table.columns(), {&interval, 1}, belongs);
+            for (std::size_t row = 0; row < flags.size(); ++row) each[row] |= flags[row];
+        }
+        EXPECT_EQ(held_out_rows(table.columns(), intervals, belongs), each);
+    }
+}
+
 TEST(HeldOutRows, UnknownChromosomeIsRefusedByName) {
     auto const table = evenly(2, 10);
     std::vector<HeldOutInterval> const wrong{{"chr12", 0, 5}};

@@ -18,6 +18,7 @@ enum class Command {
     seal,
     export_result,
     regions,
+    split,
     weights,
     merge,
     plan,
@@ -87,6 +88,23 @@ struct RegionsOptions {
     std::int64_t width_bp = 0;   ///< 0: as wide as they are
 };
 
+/// Options of `mpira split`.
+struct SplitOptions {
+    std::string by;  ///< "chromosome", "block", "homology", "cell_type"
+    std::filesystem::path atlas;
+    std::filesystem::path regions;
+    std::filesystem::path chrom_sizes;
+    std::int64_t folds = 0;  ///< 0: a fold each
+    std::int64_t block_bp = 1'000'000;
+    std::int64_t margin_bp = 0;
+    bool no_valid = false;
+    std::filesystem::path alignment;          ///< homology
+    std::int64_t min_aligned_bp = 100'000;    ///< homology
+    std::filesystem::path query_chrom_sizes;  ///< homology: of a second genome
+    std::filesystem::path query_output;       ///< its fold files
+    std::vector<std::string> cell_types;      ///< cell_type; empty: the atlas's
+};
+
 /// The parsed command line, typed. Options that a command does not have keep their defaults.
 struct CommandLine {
     Command command = Command::jobs;
@@ -107,6 +125,7 @@ struct CommandLine {
     PlanOptions plan;
     ExportOptions exports;
     RegionsOptions regions;
+    SplitOptions split;
     SimulateOptions simulate;
     BenchOptions bench;
 };

@@ -28,4 +28,23 @@ private:
     std::unique_ptr<State> state_;
 };
 
+/// A folder of small text files, written aside and renamed as a whole. Errors and threads as TextOutput.
+class TextFolder {
+public:
+    explicit TextFolder(std::filesystem::path const& target, bool overwrite = false);
+    TextFolder(TextFolder&&) noexcept;
+    TextFolder& operator=(TextFolder&&) noexcept;
+    /// Deletes what was written, unless place() was reached.
+    ~TextFolder();
+
+    /// A file of that name, whole. `name` is no path.
+    void add(std::string_view name, std::string_view text);
+    /// Syncs and gives the folder its name. An existing one becomes TARGET.old.
+    void place();
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
 }  // namespace mpira::store

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,37 +12,27 @@
 
 namespace mpira::train {
 
-/// A part of the genome that is held out together, under a name.
-struct Fold {
-    std::string name;
-    std::vector<genome::HeldOutInterval> intervals;
-};
-
-/// Reads a table of folds: fold, chromosome, start and end (0-based, half-open), separated by tabs; further
-/// columns and # lines are skipped, a fold may have several lines. Folds come in order of first appearance.
-/// Usage errors name the line; an empty table, and intervals that overlap, are refused.
-[[nodiscard]] std::vector<Fold> read_folds(std::filesystem::path const& file);
-
-/// The position of the fold of that name; a usage error with the nearest name otherwise.
-[[nodiscard]] std::size_t find_fold(std::span<Fold const> folds, std::string const& name,
-                                    std::string const& where);
-
 /// What a place (a position among the chosen rows, genome/windows.hpp) is for. `edge`: used for nothing. It
 /// overlaps a held-out interval, or lies within the margin, without having its centre in one; or it is held
-/// out by its interval or cell type without being in the set that is scored.
+/// out by its interval or cell type without being in the set that is scored; or it is in no set at all.
 enum class Use : std::uint8_t { train, validation, test, edge };
 
 /// What is kept from training, by where it lies on the genome (never by row label) and by cell type.
 ///
 /// A set is given by intervals, by cell types, or by both. With both, it is what lies in the intervals in
 /// those cell types; nothing is trained on in the intervals in any cell type, nor anywhere in those cell
-/// types.
+/// types. A place that is in neither is trained on; where a training set is given, only if it lies in that,
+/// too.
 struct Holdout {
     std::vector<genome::HeldOutInterval> test;
     std::vector<genome::HeldOutInterval> validation;
     std::int64_t margin_bp = 0;  ///< regions nearer than this to a held-out interval are `edge`
     std::vector<std::string> test_cell_types{};
     std::vector<std::string> validation_cell_types{};
+    std::vector<genome::HeldOutInterval> train{};  ///< empty: everywhere
+    std::vector<std::string> train_cell_types{};   ///< empty: all
+    /// Chromosomes of a fold file that the table of regions lacks, left out of the sets; for the log.
+    std::vector<std::string> unknown_chroms{};
 
     [[nodiscard]] bool has_test() const { return !test.empty() || !test_cell_types.empty(); }
     [[nodiscard]] bool has_validation() const {
@@ -49,8 +40,32 @@ struct Holdout {
     }
 };
 
+/// A part of the genome that is held out together, under a name.
+struct Fold {
+    std::string name;
+    std::vector<genome::HeldOutInterval> intervals;  ///< the test set
+    /// All that a fold file says (fold_file.hpp), the test set again. A table leaves the rest to
+    /// validation.mode.
+    std::optional<Holdout> file{};
+};
+
+/// Reads folds: a table, a fold file (JSON, fold_file.hpp), or a folder of these.
+///
+/// A table has fold, chromosome, start and end (0-based, half-open), separated by tabs; further columns and #
+/// lines are skipped, a fold may have several lines. Folds come in order of first appearance. A fold file is
+/// one fold, called as the file without its ending; those of a folder (its *.json) come in the order of their
+/// names, numbers in them by value. Usage errors name the line or key; an empty table or folder, and
+/// intervals of a table that overlap, are refused.
+[[nodiscard]] std::vector<Fold> read_folds(std::filesystem::path const& place);
+
+/// The position of the fold of that name; a usage error with the nearest name otherwise. Of a single fold, ""
+/// is a name as well.
+[[nodiscard]] std::size_t find_fold(std::span<Fold const> folds, std::string const& name,
+                                    std::string const& where);
+
 /// The use of every chosen row of one cell type, one a place: test or validation when the region's centre,
-/// floor((start + end) / 2), lies in an interval of that set; edge; or train.
+/// floor((start + end) / 2), lies in an interval of that set; edge; or train, when the centre lies in an
+/// interval of the training set or there is none.
 ///
 /// Usage errors: an unknown chromosome, a set given without any region in it, a region in both sets, nothing
 /// left to train on.
@@ -66,7 +81,7 @@ struct PlaceSplit {
 };
 
 /// assign_uses and runs_of for every cell type. Usage errors as assign_uses, over all cell types together;
-/// and a held-out cell type that `cell_types` doesn't have.
+/// and a cell type of a set that `cell_types` doesn't have.
 [[nodiscard]] PlaceSplit split_places(genome::RegionColumns const& regions,
                                       std::span<std::uint32_t const> rows,
                                       std::span<CellTypePlaces const> cell_types, Holdout const& holdout);
