@@ -358,10 +358,10 @@ def wrong_inputs(folder):
         ([*homology, "--alignment", folder / "old.chain"], ["old.chain line 1", "199999"]),
         ([*homology, "--alignment", bed], ["regions.bed line 1", "chain"]),
         ([*homology, "--alignment", folder / "bad.chain", "--query-output", "q"], ["--query-chrom-sizes"]),
+        ([*homology, "--alignment", bed, "--query-chrom-sizes", sizes, "--query-output", folder / "wrong"], ["--query-output"]),
         (["--by", "cell_type"], ["--cell-types"]),
         (["--by", "cell_type", "--atlas", atlas, "--cell-types", "bund"], ["bund", "bound"]),
         (["--by", "cell_type", "--cell-types", "a,b,a"], ["'a'", "twice"]),
-        (["--by", "cell_type", "--cell-types", "a b,a_b,c"], ["a_b.json"]),
         (["--by", "cell_type", "--cell-types", "a,b,c", "--margin-bp", 5], ["--margin-bp"]),
     ]
     for words, expected in cases:
