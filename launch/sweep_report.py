@@ -7,6 +7,7 @@ Ridge sees what the models see: scaled motif features, the regions the fold does
 as it comes. Where cell types are held out, the mean of the cell types trained on in the same region stands beside the
 models instead, and figures across cell types below; both are in the sweep.
 """
+import pathlib
 import sys
 import warnings
 
@@ -82,6 +83,9 @@ def main(sweep_file, atlas_file, tuned=""):
     runs = [int(np.flatnonzero((sweep.obs["setting"] == settings[0]) & (sweep.obs["fold"] == f))[0]) for f in folds]
     beside = "training mean" if by_cell_type else "ridge"
     margin_bp = int(sweep.uns["settings"]["holdout.margin_bp"])
+    table = str(sweep.uns["settings"].get("holdout.folds", ""))
+    if beside == "ridge" and (table.endswith(".json") or pathlib.Path(table).is_dir()):
+        print("ridge is trained on all that isn't held out: margins and training sets of fold files aren't its own")
     for fold, run in zip(folds, runs):
         by_fold[beside, fold] = (np.asarray(sweep.obsm["training_mean"])[run][pearson_at] if by_cell_type else
                                  ridge(sweep, atlas, run, margin_bp))

@@ -260,7 +260,8 @@ private:
                "homology: bases of one alignment that join the two blocks they are in", 1);
         file("--query-chrom-sizes", options.query_chrom_sizes,
              "homology: the alignment's query is another genome, of this size; both are split alike");
-        file("--query-output", options.query_output, "Folder for the fold files of that genome");
+        sub.add_option("--query-output", options.query_output, "Folder for the fold files of that genome")
+            ->type_name("FOLDER");
         sub.add_option("--cell-types", options.cell_types, "cell_type: those to split (default: the atlas's)")
             ->delimiter(',')
             ->type_name("NAMES");

@@ -27,7 +27,8 @@ using train::SplitGenome;
 using train::SplitUnit;
 
 /// An option of one design is an error with another: it would do nothing.
-void refuse_others(SplitOptions const& options) {
+void refuse_others(CommandLine const& line) {
+    auto const& options = line.split;
     auto const only = [&](bool given, char const* option, std::string_view designs) {
         require(!given || designs.find(options.by) != std::string_view::npos,
                 fmt::format("{} does nothing with --by {}; it is of {}", option, options.by, designs));
@@ -44,6 +45,9 @@ void refuse_others(SplitOptions const& options) {
     only(!options.cell_types.empty(), "--cell-types", "cell_type");
     require(options.query_chrom_sizes.empty() == options.query_output.empty(),
             "--query-chrom-sizes (the second genome) and --query-output (its fold files) go together");
+    require(options.query_output.empty() ||
+                options.query_output.lexically_normal() != line.output.lexically_normal(),
+            "--query-output is --output; the second genome's fold files need a folder of their own");
     if (options.by != "homology") return;
     require(!options.alignment.empty(),
             "--by homology needs --alignment: a chain or net file of the genome with itself, or another one");
@@ -201,7 +205,7 @@ store::TextFolder written(std::filesystem::path const& output, std::vector<Fold>
 
 int split(CommandLine const& line) {
     auto const& options = line.split;
-    refuse_others(options);
+    refuse_others(line);
     std::string report;
     if (options.by == "cell_type") {
         auto units = cell_types_of(options);
