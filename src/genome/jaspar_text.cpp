@@ -49,7 +49,9 @@ private:
     }
 
     void read_row(std::string_view line) {
-        if (!motif_ || rows_ == 4) lines_.refuse("'>id name' was expected before the rows of a motif");
+        if (!motif_ || rows_ == 4)
+            lines_.refuse(
+                "'>id name' was expected: a motif has four rows, one a base, with a count a position");
         std::size_t base = rows_;
         if (auto const letter = kBases.find(static_cast<char>(line[0] & ~0x20)); letter != kBases.npos) {
             base = letter;
