@@ -4,16 +4,19 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 #include <htslib/bgzf.h>
 #include <htslib/faidx.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
@@ -45,6 +48,34 @@ public:
 
 private:
     fs::path path_;
+};
+
+/// A file that htslib fills by its name. Removed unless it was published.
+class IndexDraft {
+public:
+    explicit IndexDraft(fs::path target) : target_(std::move(target)), draft_(open_draft(target_)) {}
+    ~IndexDraft() {
+        std::error_code ignored;
+        fs::remove(draft_.path, ignored);
+        ::close(draft_.descriptor);
+    }
+    IndexDraft(IndexDraft const&) = delete;
+    IndexDraft& operator=(IndexDraft const&) = delete;
+    [[nodiscard]] fs::path const& path() const noexcept { return draft_.path; }
+
+    /// Gives it its name; who may read the sequences may read their index, as other programs need it too.
+    [[nodiscard]] bool publish_as_readable_as(fs::path const& sequences) const {
+        struct stat info {};
+        std::error_code error;
+        if (::stat(sequences.c_str(), &info) != 0 || ::fchmod(draft_.descriptor, info.st_mode & 0644U) != 0)
+            return false;
+        fs::rename(draft_.path, target_, error);
+        return !error;
+    }
+
+private:
+    fs::path target_;
+    OpenDraft draft_;
 };
 
 enum class Packing { none, gzip, bgzip };
@@ -152,20 +183,17 @@ struct Fasta::State {
 
 bool Fasta::State::build(fs::path const& folder, fs::path const& fai, fs::path const& gzi, bool packed) {
     if (access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) return false;
-    auto const mark = fmt::format(".{}.{}.new", static_cast<long>(getpid()),
-                                  static_cast<void const*>(this));  // aside, so that nobody reads half of it
-    auto const new_fai = with_suffix(fai, mark);
-    auto const new_gzi = with_suffix(gzi, mark);
-    int const code = fai_build3(file.c_str(), new_fai.c_str(), packed ? new_gzi.c_str() : nullptr);
-    std::error_code error;
-    if (code == 0) {
-        if (packed) fs::rename(new_gzi, gzi, error);
-        if (!error) fs::rename(new_fai, fai, error);
+    try {
+        IndexDraft const new_fai(fai);  // aside, so that nobody reads half of it
+        std::optional<IndexDraft> new_gzi;
+        if (packed) new_gzi.emplace(gzi);
+        int const code =
+            fai_build3(file.c_str(), new_fai.path().c_str(), packed ? new_gzi->path().c_str() : nullptr);
+        return code == 0 && (!packed || new_gzi->publish_as_readable_as(file)) &&
+               new_fai.publish_as_readable_as(file);
+    } catch (Error const&) {  // a folder that says it takes files, but does not
+        return false;
     }
-    std::error_code ignored;
-    fs::remove(new_fai, ignored);
-    fs::remove(new_gzi, ignored);
-    return code == 0 && !error;
 }
 
 void Fasta::State::load(fs::path const& fai, fs::path const& gzi) {

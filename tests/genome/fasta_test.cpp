@@ -72,6 +72,19 @@ TEST(Fasta, AnOlderIndexIsMadeAnew) {
     expect_two(fasta);
 }
 
+TEST(Fasta, WhoMayReadTheSequencesMayReadTheirIndex) {
+    namespace fs = std::filesystem;
+    for (auto const mode : {fs::perms(0600), fs::perms(0644)}) {
+        Folder const folder;
+        auto const file = folder.write("two.fa", kTwo);
+        fs::permissions(file, mode);
+        Fasta const fasta(file);
+        EXPECT_EQ(fs::status(folder.path() / "two.fa.fai").permissions(), mode);
+        auto const files = std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator());
+        EXPECT_EQ(files, 2);  // no draft is left
+    }
+}
+
 TEST(Fasta, WhereTheFolderCantBeWrittenTheIndexIsElsewhere) {
     Folder const folder;
     int const open_file = open(folder.write("two.fa", kTwo).c_str(), O_RDONLY | O_CLOEXEC);

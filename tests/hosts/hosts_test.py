@@ -130,13 +130,13 @@ def a_rank_throws_or_dies(hosts, folder):
 
 
 def another_user_reads_along(hosts, folder):
-    """status, verify and anndata of a running file by somebody who may only read it; nothing is written, nobody disturbed."""
+    """status, verify and anndata of a running file by somebody of its group, who may only read it; nothing is written, nobody disturbed."""
     file = folder / "a.h5ad"
     job = Job(hosts, ["n1", "n2"], MPIRA, "synthetic", *SLOW, "--output", file)
     wait_until(lambda: len(done_units(file)) > 4, WAIT, "commits")
     for path in [folder, hosts.shared, hosts.folder]:
         path.chmod(0o755)
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    nobody = ["setpriv", "--reuid=65534", "--regid=0", "--clear-groups"]
     assert hosts.run("n2", *nobody, "sh", "-c", f"echo x >>{file}").returncode != 0
     # On rank 0's host its process is looked up; elsewhere its heartbeat is read.
     for host in ("n1", "n2"):

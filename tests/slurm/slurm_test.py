@@ -165,17 +165,26 @@ CASES = [a_screen_end_to_end, the_doctor_on_all_nodes, strangers_are_refused,
 LONG = [a_time_limit_kill_charges_no_unit, a_node_that_is_cut_off_is_replaced]
 
 
+# About one start in 70 on a busy machine: in MPI_Init under srun a rank of Debian's Open MPI 4.1.4 jumps to address 0 (its
+# TCP transport hears a peer too early), before our own handlers of signals are there.
+CRASH_IN_MPI = "*** Process received signal ***"
+
+
 def run_case(case, slurm):
     begin = time.monotonic()
-    folder = slurm.hosts.shared / case.__name__
-    folder.mkdir()
-    try:
-        case(slurm, folder)
-        verdict = "ok"
-    except Exception:  # every case is told, then the script fails
-        verdict = f"FAILED\n{traceback.format_exc()}"
+    for attempt in ("", ".again"):
+        folder = slurm.hosts.shared / (case.__name__ + attempt)
+        folder.mkdir()
+        verdict = "ok" + attempt
+        try:
+            case(slurm, folder)
+        except Exception:  # every case is told, then the script fails
+            verdict = f"FAILED\n{traceback.format_exc()}"
+        if CRASH_IN_MPI not in verdict:
+            break
+        print(f"{case.__name__:<55} a rank crashed while MPI started", flush=True)
     print(f"{case.__name__:<55} {verdict} ({time.monotonic() - begin:.1f} s)", flush=True)
-    return verdict == "ok"
+    return verdict.startswith("ok")
 
 
 def main():
