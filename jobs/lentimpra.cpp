@@ -140,7 +140,7 @@ void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::Uni
     auto const features = features_.of_element(element);
     std::vector<float> shuffled;
     shuffled.reserve(shuffles_ * features.size());
-    auto const sequence = shuffles_ > 0 ? library_.sequence(element) : std::string();
+    auto const sequence = library_.sequence(element);
     for (std::uint64_t k = 0; k < shuffles_; ++k) {
         auto const insert = genome::dinucleotide_shuffle(sequence, seed_, static_cast<std::uint32_t>(element),
                                                          static_cast<std::uint32_t>(k));
@@ -163,6 +163,7 @@ void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::Uni
         features.begin(), features.end(),
         rows.array<float>("obsm/features").begin() + static_cast<std::ptrdiff_t>(row * features.size()));
     rows.array<std::int32_t>("obs/insertions")[row] = static_cast<std::int32_t>(used);
+    rows.array<float>("obs/gc")[row] = genome::gc_share(sequence);
     bool const no_motif = std::ranges::all_of(features, [](float value) { return value == 0; });
     rows.array<std::uint8_t>("obs/no_motif")[row] = no_motif ? 1 : 0;
     rows.array<std::uint8_t>("obs/cut_to_middle")[row] = features_.is_cut(element) ? 1 : 0;

@@ -52,6 +52,7 @@ nlohmann::json notes_of(Settings const& settings) {
         "used: insertions that share a shuffle are correlated. Not a number: the sd of one insertion, the "
         "mean "
         "of a site class that no insertion fell into.";
+    notes["gc"] = "Share of G and C among the element's own letters that are none of N.";
     notes["no_motif"] =
         "No motif was found in the element and its vector (obsm/features is all 0): the model reads an open "
         "region and nothing else, so such rows differ by their sites only.";
@@ -84,6 +85,7 @@ store::ResultLayout screen_layout(ScreenParts const& parts) {
     layout.rows_per_unit = settings.count("units.elements");
     layout.row_arrays = {{"X", store::Type::f32, {parts.statistics.size()}},
                          {"obsm/features", store::Type::f32, {parts.features.size()}},
+                         {"obs/gc", store::Type::f32, {}},
                          {"obs/insertions", store::Type::i32, {}},
                          {"obs/no_motif", store::Type::boolean, {}},
                          {"obs/cut_to_middle", store::Type::boolean, {}}};

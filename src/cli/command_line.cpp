@@ -95,6 +95,7 @@ public:
 
         add_regions(line);
         add_export(line);
+        add_evaluate(line);
         add_split(line);
 
         auto& weights = add(line, Command::weights, "weights", "what a weights file says about itself",
@@ -224,6 +225,53 @@ private:
             ->capture_default_str();
         sub.add_option("--atlas", options.atlas, "gcell-zarr: the atlas that the campaign read")
             ->type_name("FILE");
+    }
+
+    void add_evaluate(CommandLine& line) {
+        auto& sub = add(
+            line, Command::evaluate, "evaluate", "a screen beside what the assay measured",
+            "mpira evaluate screen.h5ad --measured counts.tsv.gz --controls scrambled --output evaluation");
+        add_file(sub, line, "Result of mpira lentimpra");
+        auto& options = line.evaluate;
+        sub.add_option(
+               "--measured", options.measured,
+               "Tables with a header: element (or chrom, start, end, strand), replicate, dna and rna counts "
+               "and barcodes, or activity (log2 RNA/DNA); several files are a replicate each")
+            ->type_name("FILE")
+            ->required();
+        sub.add_option("--column", options.columns, "What a column is, over its name; may be repeated")
+            ->type_name("WHAT=NAME")
+            ->expected(1)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        sub.add_option("--min-barcodes", options.least_barcodes,
+                       "A replicate of an element with fewer barcodes is missing")
+            ->check(CLI::Range(0.0, 1e9))
+            ->capture_default_str();
+        sub.add_option("--controls", options.controls,
+                       "Group of the assay's negative controls: active is what exceeds their 95th percentile")
+            ->type_name("GROUP");
+        sub.add_option("--states", options.states,
+                       "BED with a state in column 4 (ChromHMM): figures by state")
+            ->type_name("BED");
+        sub.add_option("--orientations", options.orientations,
+                       "Ends of names that tell the orientations of a sequence apart (default: the same "
+                       "place on both "
+                       "strands)")
+            ->delimiter(',')
+            ->type_name("_F,_R");
+        sub.add_option(
+               "--quantity", options.quantities,
+               "Quantities of the screen (default: max, accessibility and their product where the model has "
+               "two strands, else all)")
+            ->delimiter(',')
+            ->type_name("NAMES");
+        sub.add_option("--resamples", options.resamples, "Of 1 Mb loci, for the intervals; 0: no intervals")
+            ->check(CLI::Range(0, 1'000'000))
+            ->capture_default_str();
+        sub.add_option("--seed", options.seed, "Of the resamples")->capture_default_str();
+        sub.add_option("--output", line.output, "Folder to write")->type_name("FOLDER")->required();
+        sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FOLDER.old");
+        sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the elements that are done");
     }
 
     void add_split(CommandLine& line) {

@@ -26,6 +26,8 @@ int main(int argc, char** argv) {
             return cli::run_alone(cli::seal, line);  // a compressed, verified copy
         case Command::export_result:
             return cli::run_alone(cli::export_result, line);  // a result in another program's format
+        case Command::evaluate:
+            return cli::run_alone(cli::evaluate, line);  // a screen beside what the assay measured
         case Command::regions:
             return cli::run_alone(cli::join_regions, line);  // peak sets to one set of regions
         case Command::split:

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/file_errors.hpp"
 #include "mpira/base/settings.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
@@ -44,6 +45,10 @@ int run_alone(int (*command)(CommandLine const&), CommandLine const& line) {
     } catch (Error const& error) {
         fmt::print(stderr, "mpira: {}\n", error.what());
         return error.exit_code();
+    } catch (std::filesystem::filesystem_error const& error) {
+        auto const refusal = refusal_of(error);
+        fmt::print(stderr, "mpira: {}\n", refusal.what());
+        return refusal.exit_code();
     } catch (std::exception const& error) {
         fmt::print(stderr, "mpira: {}\n", error.what());
         return 1;

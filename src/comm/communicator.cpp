@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "mpira/base/file_errors.hpp"
 #include "mpira/comm/losses.hpp"
 
 namespace mpira::comm {
@@ -218,6 +219,9 @@ Failure failure_of_current_exception() {
         throw;
     } catch (Error const& error) {
         return {error.origin(), error.what(), error.where()};
+    } catch (std::filesystem::filesystem_error const& error) {
+        auto const refusal = refusal_of(error);
+        return {refusal.origin(), refusal.what(), refusal.where()};
     } catch (std::bad_alloc const&) {
         return {Origin::system, "out of memory", std::source_location::current()};
     } catch (std::exception const& error) {

@@ -1,5 +1,6 @@
 #include "mpira/genome/elements.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include <fmt/format.h>
@@ -138,6 +139,15 @@ std::string ElementLibrary::describe() const {
         line += fmt::format(", {} IUPAC letters taken as N", ambiguous_letters());
     }
     return line;
+}
+
+float gc_share(std::string_view sequence) {
+    auto const gc =
+        std::ranges::count_if(sequence, [](char letter) { return letter == 'G' || letter == 'C'; });
+    auto const at =
+        std::ranges::count_if(sequence, [](char letter) { return letter == 'A' || letter == 'T'; });
+    return gc + at > 0 ? static_cast<float>(gc) / static_cast<float>(gc + at)
+                       : std::numeric_limits<float>::quiet_NaN();
 }
 
 }  // namespace mpira::genome

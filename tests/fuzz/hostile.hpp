@@ -41,6 +41,8 @@ int read_or_refuse(Parse const& parse) {
             std::fprintf(stderr, "not a usage error: %s\n", error.what());
             std::abort();
         }
+    } catch (std::filesystem::filesystem_error const&) {
+        // refusal_of, where the program ends
     } catch (std::exception const& error) {
         std::fprintf(stderr, "no error of ours: %s\n", error.what());
         std::abort();

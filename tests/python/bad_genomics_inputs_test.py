@@ -164,6 +164,7 @@ CASES = [
     ("chrom.sizes with text", F, write("sizes", b"chr1\tlong\n"), ["--set", "genome.chrom_sizes={}/sizes"], ["sizes", "1"]),
     # regions
     ("no regions", F, remove("regions.bed"), [], ["regions.bed"]),
+    ("a name too long", F, nothing, ["--set", "regions.bed=" + 300 * "x"], ["xxx: File name too long"]),
     ("empty BED", F, write("regions.bed", b""), [], ["regions.bed"]),
     ("BED with two columns", F, line("regions.bed", 3, "chr1\t100"), [], ["regions.bed", "3"]),
     ("start is no number", F, line("regions.bed", 3, "chr1\tten\t200"), [], ["regions.bed", "3", "ten"]),

@@ -44,6 +44,7 @@ enum class Stream : std::uint32_t {
     masks = 7,
     permutation = 8,
     sweep = 9,
+    resampling = 10,
     tests = 99
 };
 

@@ -17,6 +17,7 @@ enum class Command {
     verify,
     seal,
     export_result,
+    evaluate,
     regions,
     split,
     weights,
@@ -80,6 +81,19 @@ struct ExportOptions {
     std::string overlaps = "refuse";  ///< bedgraph: or "mean"
 };
 
+/// Options of `mpira evaluate`.
+struct EvaluateOptions {
+    std::vector<std::filesystem::path> measured;
+    std::vector<std::string> columns;  ///< "what=name"
+    double least_barcodes = 10;
+    std::string controls;
+    std::filesystem::path states;
+    std::vector<std::string> orientations;
+    std::vector<std::string> quantities;
+    std::uint64_t resamples = 1000;
+    std::uint64_t seed = 0;
+};
+
 /// Options of `mpira regions`.
 struct RegionsOptions {
     std::vector<std::filesystem::path> peaks;
@@ -124,6 +138,7 @@ struct CommandLine {
     bool json = false;     ///< status, weights, simulate, bench: for programs
     PlanOptions plan;
     ExportOptions exports;
+    EvaluateOptions evaluate;
     RegionsOptions regions;
     SplitOptions split;
     SimulateOptions simulate;

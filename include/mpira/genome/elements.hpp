@@ -29,6 +29,9 @@ struct ElementSource {
     int group_column = 0;
 };
 
+/// Share of G and C among the letters ACGT of an upper-case sequence; not a number without one.
+[[nodiscard]] float gc_share(std::string_view sequence);
+
 /// A library of elements, read as it is needed: what is kept per element is an offset into the mapped file
 /// and a group number (12 bytes), no sequence and no name. 200,000 elements take 2.4 MB.
 ///

@@ -1,0 +1,237 @@
+"""mpira evaluate against pandas, scipy and scikit-learn: the activities of an assay made here, joined with a screen of toy
+elements, as a plain Python restatement computes them.
+
+Tolerances: 1e-9 for activities and figures (the same sums in another order), 1e-6 for ridge (inputs are float32).
+"""
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import pearsonr, spearmanr
+from sklearn.linear_model import Ridge
+from sklearn.metrics import average_precision_score
+
+sys.path.insert(0, str(Path(__file__).parent))
+from mpira_test import mpira, read_anndata, run_cases
+from toy import make_inputs, screen_toml, write_weights
+
+STATES = [("chr1", 0, 3000, "1_Tss"), ("chr1", 3000, 5200, "2_Enh"), ("chr1", 5200, 9000, "3_Quies"), ("chr2", 0, 4000, "2_Enh"),
+          ("chr2", 4000, 7000, "3_Quies")]
+HELD_OUT = ("chr2", 0, 7000)
+
+
+def screen(folder, rng):
+    """120 elements of 60 bp, each on both strands, from chr1 and chr2; some are negative controls."""
+    make_inputs(folder)
+    lines = []
+    for i in range(60):
+        chrom, length = (("chr1", 9000), ("chr2", 7000))[i % 2]
+        start = int(rng.integers(0, length - 60))
+        group = "control" if i % 5 == 0 else ("distal", "proximal")[i % 3 == 0]
+        for strand in "+-":
+            lines.append((chrom, start, start + 60, f"e{i}_{'FR'[strand == '-']}", 0, strand, group))
+    (folder / "elements.bed").write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
+    atlas = read_anndata(folder / "atlas.h5ad")
+    held_out = [list(HELD_OUT)]
+    write_weights(folder / "expression.safetensors", atlas, "expression", 3, held_out)
+    text = screen_toml(folder, folder / "screen.h5ad", "[sites]\ninsertions = 6\n[controls]\nshuffles = 2\nuninserted = true\n")
+    text = text.replace(f'fasta = "{folder}/elements.fa"', f'bed = "{folder}/elements.bed"\ngenome = "{folder}/genome.fa"\ngroup_column = 7')
+    (folder / "screen.toml").write_text(text)
+    mpira("lentimpra", "--config", folder / "screen.toml", ranks=2, code=0)
+    return read_anndata(folder / "screen.h5ad"), pd.DataFrame(lines, columns=["chrom", "start", "end", "name", "score", "strand", "group"])
+
+
+def assay(folder, names, rng):
+    """Counts of three replicates; some barcodes are too few, and two elements are missing."""
+    rows = []
+    level = dict(zip(names, rng.normal(0, 1, len(names))))
+    for replicate, depth in (("r1", 40), ("r2", 70), ("r3", 25)):
+        for name in names[:-2]:
+            dna = rng.poisson(depth)
+            rows.append((name, replicate, dna, rng.poisson(2 * depth * 2 ** level[name]), int(rng.integers(5, 60))))
+    table = pd.DataFrame(rows, columns=["oligo", "replicate", "dna_count", "rna_count", "n_bc"])
+    return table.sample(frac=1, random_state=1)
+
+
+def activities(table, least):
+    """(element, replicate) frame, as the header of measured_activity.hpp says."""
+    parts = {}
+    for replicate, part in table.groupby("replicate"):
+        depth = min(part.dna_count.sum(), part.rna_count.sum())
+        value = np.log2((part.rna_count * depth / part.rna_count.sum() + 1) / (part.dna_count * depth / part.dna_count.sum() + 1))
+        parts[replicate] = pd.Series(value.where(part.n_bc >= least).to_numpy(), index=part.oligo)
+    return pd.DataFrame(parts)
+
+
+def state_of(chrom, start, end):
+    bases = {}
+    for c, a, b, state in STATES:
+        if c == chrom:
+            bases[state] = bases.get(state, 0) + max(0, min(end, b) - max(start, a))
+    return max(sorted(bases), key=bases.get)
+
+
+def expected(result, bed, table):
+    """The sequences and their scores."""
+    values = activities(table, 10).reindex(bed.name)
+    frame = bed.set_index("name")
+    frame["measured"] = values.mean(axis=1)
+    for replicate in values:
+        frame[f"measured {replicate}"] = values[replicate]
+    statistics = result.to_df()
+    for name, column in (("max", "max.element.mean"), ("max - uninserted", "max.element-uninserted.mean"), ("max of shuffled", "max.shuffled.mean")):
+        frame[name] = statistics[column].astype(float)
+    frame["GC content"] = result.obs["gc"].astype(float)
+    features = pd.DataFrame(np.asarray(result.obsm["features"], dtype=np.float64), index=result.obs_names)
+    frame = frame[frame.measured.notna()]
+    features = features.loc[frame.index]
+    key = frame.chrom + ":" + frame.start.astype(str)
+    numbers = frame.select_dtypes("number").drop(columns=["score"]).groupby(key, sort=False).mean()
+    first = frame.groupby(key, sort=False).first()
+    numbers["group"], numbers["chrom"] = first.group, first.chrom
+    numbers["state"] = [state_of(c, int(s), int(e)) for c, s, e in zip(first.chrom, first.start, first.end)]
+    numbers["held_out"] = (first.chrom == "chr2") & (first.end <= HELD_OUT[2])
+    x = features.groupby(key, sort=False).mean()
+    tested = numbers.group != "control"
+    numbers["ridge"] = np.nan
+    for chrom in ("chr1", "chr2"):
+        own = tested & (numbers.chrom == chrom)
+        model = Ridge(alpha=1.0).fit(x[tested & ~own], numbers.measured[tested & ~own])
+        numbers.loc[own, "ridge"] = model.predict(x[own])
+    return numbers
+
+
+def figures_equal_those_of_scipy_and_scikit_learn(folder):
+    rng = np.random.default_rng(8)
+    result, bed = screen(folder, rng)
+    table = assay(folder, list(bed.name), rng)
+    table.to_csv(folder / "counts.tsv.gz", sep="\t", index=False)
+    (folder / "states.bed").write_text("".join("\t".join(map(str, line)) + "\n" for line in STATES))
+    words = ["evaluate", folder / "screen.h5ad", "--measured", folder / "counts.tsv.gz", "--column", "element=oligo",
+             "--controls", "control", "--states", folder / "states.bed", "--resamples", "200"]
+    told = mpira(*words, "--output", folder / "evaluation", code=0)
+    truth = expected(result, bed, table)
+
+    sequences = pd.read_csv(folder / "evaluation/sequences.tsv", sep="\t", float_precision="round_trip")
+    sequences.index = sequences.chrom + ":" + sequences.start.astype(str)
+    assert set(sequences.index) == set(truth.index) and sequences.elements.str.contains(",").any()
+    ours = sequences.loc[truth.index]
+    for column in ("measured", "measured r1", "measured r2", "measured r3", "max", "max - uninserted", "max of shuffled", "GC content"):
+        np.testing.assert_allclose(ours[column], truth[column], rtol=1e-9, atol=1e-9, err_msg=column)
+    np.testing.assert_allclose(ours.ridge, truth.ridge, rtol=1e-6, atol=1e-6)
+    assert (ours.state == truth.state).all() and (ours.group == truth.group).all()
+    assert (ours.held_out == truth.held_out).all() and truth.held_out.any() and not truth.held_out.all()
+
+    threshold = np.percentile(truth.measured[truth.group == "control"], 95)
+    facts = json.loads((folder / "evaluation/evaluation.json").read_text())
+    np.testing.assert_allclose(facts["active_above"], threshold, rtol=1e-9)
+    tested = truth.group != "control"
+    subsets = {"all": tested, "held out": tested & truth.held_out, "trained on": tested & ~truth.held_out}
+    subsets |= {f"group {g}": truth.group == g for g in truth.group.unique()}
+    subsets |= {f"state {s}": tested & (truth.state == s) for s in truth.state.unique()}
+    figures = pd.read_csv(folder / "evaluation/figures.tsv", sep="\t", float_precision="round_trip")
+    assert set(figures.subset) == {name for name, rows in subsets.items() if rows.sum() >= 3}
+    for line in figures.itertuples():
+        rows = truth[subsets[line.subset]]
+        rows = rows[rows[line.score].notna()]
+        assert line.sequences == len(rows), line
+        np.testing.assert_allclose(line.pearson, pearsonr(rows[line.score], rows.measured)[0], atol=1e-6)
+        # Ranks of ridge scores that float32 inputs bring together may differ.
+        np.testing.assert_allclose(line.spearman, spearmanr(rows[line.score], rows.measured)[0], atol=1e-9)
+        if line.subset == "group control":
+            assert np.isnan(line.auprc) and np.isnan(line.positives)
+            continue
+        active = rows.measured > threshold
+        np.testing.assert_allclose(line.positives, active.mean(), atol=1e-12)
+        if active.any():
+            np.testing.assert_allclose(line.auprc, average_precision_score(active, rows[line.score]), atol=1e-9)
+        assert (line.loci < 2) == np.isnan(line.pearson_low) and not line.pearson_low > line.pearson_high
+    replicates = {(r["one"], r["other"]): r["pearson"] for r in facts["replicates"]}
+    for (one, other), r in replicates.items():
+        both = truth[[f"measured {one}", f"measured {other}"]].dropna()
+        np.testing.assert_allclose(r, pearsonr(*both.to_numpy().T)[0], atol=1e-9)
+    mean = np.mean(list(replicates.values()))
+    np.testing.assert_allclose(facts["ceiling_pearson"], np.sqrt(3 * mean / (1 + 2 * mean)), atol=1e-9)
+    assert facts["measured_not_in_screen"] == 0 and facts["in_screen_not_measured"] == (len(bed) - len(bed[bed.name.isin(
+        activities(table, 10).dropna(how="all").index)]))
+    assert "AUPRC" in told.text and "a perfect prediction would reach" in told.text, told.text
+
+    # Resampling depends on the seed alone, and an interval is that of the bootstrap: 1 Mb holds each toy chromosome
+    # whole, so with two loci a resample is one of them twice, or both.
+    mpira(*words, "--output", folder / "again", code=0)
+    for name in ("sequences.tsv", "figures.tsv"):
+        assert (folder / "again" / name).read_bytes() == (folder / "evaluation" / name).read_bytes()
+    for line in figures[figures.subset == "all"].itertuples():
+        rows = truth[tested]
+        possible = [pearsonr(part[line.score], part.measured)[0] for part in
+                    (rows[rows.chrom == "chr1"], rows[rows.chrom == "chr2"], rows)]
+        np.testing.assert_allclose([line.pearson_low, line.pearson_high], [min(possible), max(possible)], atol=1e-6)
+
+
+def other_ways_to_say_it(folder):
+    """By place, by ends of names, from activities, a file a replicate: the same sequences."""
+    rng = np.random.default_rng(9)
+    result, bed = screen(folder, rng)
+    table = assay(folder, list(bed.name), rng)
+    table.to_csv(folder / "counts.tsv", sep="\t", index=False)
+    base = ["evaluate", folder / "screen.h5ad", "--resamples", "0", "--measured"]
+    mpira(*base, folder / "counts.tsv", "--column", "element=oligo", "--output", folder / "one", code=0)
+    one = pd.read_csv(folder / "one/sequences.tsv", sep="\t").set_index("elements")
+    assert one.active.isna().all()
+    figures = pd.read_csv(folder / "one/figures.tsv", sep="\t")
+    assert figures.auprc.isna().all() and figures.pearson_low.isna().all() and figures.pearson.notna().all()
+
+    mpira(*base, folder / "counts.tsv", "--column", "element=oligo", "--orientations", "_F,_R", "--output", folder / "ends", code=0)
+    assert (folder / "ends/sequences.tsv").read_bytes() == (folder / "one/sequences.tsv").read_bytes()
+
+    places = table.merge(bed, left_on="oligo", right_on="name")[["chrom", "start", "end", "strand", "replicate", "dna_count", "rna_count", "n_bc"]]
+    places.to_csv(folder / "places.tsv", sep="\t", index=False)
+    mpira(*base, folder / "places.tsv", "--output", folder / "places", code=0)
+    assert (folder / "places/sequences.tsv").read_bytes() == (folder / "one/sequences.tsv").read_bytes()
+
+    files = []
+    for replicate, part in table.groupby("replicate", sort=False):
+        files.append(folder / f"{replicate}.tsv")
+        part.drop(columns="replicate").rename(columns={"oligo": "name"}).to_csv(files[-1], sep="\t", index=False)
+    mpira(*base, *files, "--output", folder / "files", code=0)
+    files = pd.read_csv(folder / "files/sequences.tsv", sep="\t").set_index("elements")
+    np.testing.assert_allclose(files.measured, one.measured.loc[files.index], rtol=1e-12)
+
+    given = activities(table, 10).rename_axis("element").reset_index().melt("element", var_name="replicate", value_name="activity")
+    given.to_csv(folder / "given.tsv", sep="\t", index=False, na_rep="NA")
+    mpira(*base, folder / "given.tsv", "--output", folder / "given", code=0)
+    given = pd.read_csv(folder / "given/sequences.tsv", sep="\t").set_index("elements")
+    np.testing.assert_allclose(given.measured, one.measured.loc[given.index], rtol=1e-12)
+
+    # Wrong input: 2, what and where; nothing is written.
+    def refused(text, *parts, file=folder / "wrong.tsv", more=()):
+        (folder / "wrong.tsv").write_text(text)
+        told = mpira(*base, file, *more, "--output", folder / "wrong", code=2)
+        assert all(part in told.text for part in parts), told.text
+        assert not (folder / "wrong").exists() and not list(folder.glob(".wrong*")), told.text
+
+    good = "element\tdna\trna\n" + "".join(f"{name}\t9\t{i}\n" for i, name in enumerate(bed.name))
+    refused("name2\tdna\trna\ne0_F\t1\t2\n", "wrong.tsv line 1", "--column element=NAME")
+    refused("element\tdna\ne0_F\t1\n", "wrong.tsv line 1", "no columns dna and rna")
+    refused("element\tdna\trna\ne0_F\t1\n", "wrong.tsv line 2", "2 fields, the header has 3")
+    refused("element\tdna\trna\ne0_F\t1\t-2\n", "wrong.tsv line 2", "'-2' in column 'rna' is no count")
+    refused("element\tdna\trna\ne0_F\t1\t2\ne0_F\t1\t2\n", "e0_F is there twice")
+    refused("element\tdna\trna\nelement_0\t1\t2\n", "none of its", "e0_F", "element_0")
+    refused("element\tdna\trna\ne0_F\t0\t2\n", "replicate 1 has no reads of DNA")
+    refused("", "is empty")
+    refused(good, "--controls contrl", "did you mean 'control'", more=("--controls", "contrl"))
+    refused(good, "--quantity maxi", "did you mean 'max'", more=("--quantity", "maxi"))
+    refused(good, "'dns' is not what a column can be", "did you mean 'dna'", more=("--column", "dns=dna"))
+    refused(good, "no column is named 'dn'", more=("--column", "dna=dn"))
+    (folder / "overlap.bed").write_text("chr1\t0\t10\ta\nchr1\t5\t20\tb\n")
+    refused(good, "overlap", "each base has one state", more=("--states", folder / "overlap.bed"))
+    told = mpira("evaluate", folder / "atlas.h5ad", "--measured", folder / "counts.tsv", "--output", folder / "wrong", code=2)
+    assert "mpira: " in told.text and not (folder / "wrong").exists(), told.text
+    told = mpira(*base, folder / "given.tsv", "--output", folder / "given", code=2)
+    assert "--overwrite" in told.text, told.text
+
+
+if __name__ == "__main__":
+    run_cases([figures_equal_those_of_scipy_and_scikit_learn, other_ways_to_say_it])
