@@ -49,7 +49,7 @@ def a_screen_end_to_end(slurm, folder):
 
 
 def the_doctor_on_all_nodes(slurm, folder):
-    """srun itself; and mpirun inside the job (MPIRA_MPI=mpirun), for places whose srun and MPI don't meet."""
+    """And status, verify, seal. By srun itself; and mpirun inside the job (MPIRA_MPI=mpirun), for places whose srun and MPI don't meet."""
     done = slurm.run("srun", "--mpi=pmix", "--nodes=4", "--ntasks=4", MPIRA, "doctor", "--output", folder / "doctor.h5ad",
                      PMIX_MCA_gds="hash")
     assert done.returncode == 0, done
@@ -60,6 +60,10 @@ def the_doctor_on_all_nodes(slurm, folder):
     job, code, log = slurm.ended(number)
     assert code == 0 and "2 ranks on 2 hosts" in log, log
     assert_equal_results(reference(folder), folder / "a.h5ad")
+    # What needs no MPI speaks once, however many tasks were started, and does its work once.
+    for words, said in ([["status"], "40 of 40 done"], [["verify"], "finished units"], [["seal"], "a.sealed.h5ad"]):
+        done = slurm.run("srun", "--mpi=pmix", "--nodes=2", "--ntasks=4", MPIRA, *words, folder / "a.h5ad", PMIX_MCA_gds="hash")
+        assert done.returncode == 0 and done.stdout.count(said) == 1 and len(done.stderr.splitlines()) <= 1, done
 
 
 def strangers_are_refused(slurm, folder):
