@@ -11,6 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 script=launch/$(basename "$0")
 mpira=${MPIRA:-$here/build/release/bin/mpira}
 mpiexec=${MPIRA_MPIEXEC:-mpirun}
+if [[ -z ${MPIRA_MPIEXEC:-} && -x $here/bin/mpirun ]]; then mpiexec=$here/bin/mpirun; fi  # of a bundle (launch/bundle)
 asked=0
 told=0
 child=
