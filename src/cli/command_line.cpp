@@ -96,6 +96,7 @@ public:
         add_regions(line);
         add_export(line);
         add_evaluate(line);
+        add_report(line);
         add_split(line);
 
         auto& weights = add(line, Command::weights, "weights", "what a weights file says about itself",
@@ -272,6 +273,29 @@ private:
         sub.add_option("--output", line.output, "Folder to write")->type_name("FOLDER")->required();
         sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FOLDER.old");
         sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the elements that are done");
+    }
+
+    void add_report(CommandLine& line) {
+        auto& sub = add(line, Command::report, "report",
+                        "results as one HTML page to show: figures, tables, provenance",
+                        "mpira report screen.h5ad --output report.html --tables report.tables");
+        auto& options = line.report;
+        sub.add_option("FILES", options.files,
+                       "Results of any job (unfinished ones, too), and weights or metrics of mpira train: a "
+                       "section each. "
+                       "An atlas among them names regions")
+            ->required();
+        sub.add_option("--output", line.output, "The page; it needs no other file and no network")
+            ->type_name("FILE")
+            ->required();
+        sub.add_option("--tables", options.tables, "Also write every table as TSV, a folder")
+            ->type_name("FOLDER");
+        sub.add_option("--title", options.title, "Heading of the page")->type_name("TEXT");
+        sub.add_option("--gene", options.gene,
+                       "jacobian, perturb: show the regions linked to this gene (default: that with the "
+                       "highest prediction)")
+            ->type_name("NAME");
+        sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
     }
 
     void add_split(CommandLine& line) {

@@ -28,6 +28,8 @@ int main(int argc, char** argv) {
             return cli::run_alone(cli::export_result, line);  // a result in another program's format
         case Command::evaluate:
             return cli::run_alone(cli::evaluate, line);  // a screen beside what the assay measured
+        case Command::report:
+            return cli::run_alone(cli::write_report, line);  // results as a page for people
         case Command::regions:
             return cli::run_alone(cli::join_regions, line);  // peak sets to one set of regions
         case Command::split:

@@ -135,6 +135,33 @@ Status status(std::filesystem::path const& file) {
     return status;
 }
 
+UnitTimes unit_times(std::filesystem::path const& file) {
+    UnitSource const source(file);
+    UnitTimes times;
+    std::map<std::string, std::uint32_t> numbers;
+    std::vector<std::string> names;
+    source.for_each_row([&](std::uint64_t unit, std::optional<JournalRow> const& row) {
+        if (!row || row->state != UnitState::done) return;
+        auto const [at, is_new] = numbers.try_emplace(row->machine, static_cast<std::uint32_t>(names.size()));
+        if (is_new) names.push_back(row->machine);
+        times.units.push_back({unit, row->finished_ms, row->seconds, at->second, row->attempt});
+    });
+    std::sort(times.units.begin(), times.units.end(), [](auto const& a, auto const& b) {
+        return std::tie(a.finished_ms, a.unit) < std::tie(b.finished_ms, b.unit);
+    });
+    // Numbered anew in the order of the commits.
+    std::vector<std::optional<std::uint32_t>> renumbered(names.size());
+    for (auto& unit : times.units) {
+        auto& number = renumbered[unit.machine];
+        if (!number) {
+            number = static_cast<std::uint32_t>(times.machines.size());
+            times.machines.push_back(names[unit.machine]);
+        }
+        unit.machine = *number;
+    }
+    return times;
+}
+
 Verdict verify(std::filesystem::path const& file, Progress const& progress) {
     UnitSource const source(file);
     auto const& layout = source.map().layout;

@@ -1,5 +1,8 @@
 #include "mpira/store/inspect.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,6 +35,31 @@ protected:
     std::filesystem::path copy = folder / "sealed.h5ad";
     ResultLayout layout = sample::layout();
 };
+
+TEST_F(InspectTest, TellsWhenEachUnitWasFinished) {
+    EXPECT_TRUE(unit_times(file).units.empty());
+    auto opened = ResultFile::open(file, layout);
+    sample::commit_units(opened, layout, {5, 2});
+    opened.record_failure(3, sample::report(2), "no window");
+    auto const later = opened.journal(5).finished_ms + 1;
+    while (std::chrono::system_clock::now() <
+           std::chrono::system_clock::time_point(std::chrono::milliseconds(later)))
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    sample::commit_units(opened, layout, {0});
+    auto const times = unit_times(file);
+    ASSERT_EQ(times.units.size(), 3U);  // failed and open ones have none
+    EXPECT_EQ(times.units[0].unit, 2U);
+    EXPECT_EQ(times.units[1].unit, 5U);
+    EXPECT_EQ(times.units[2].unit, 0U);
+    EXPECT_GT(times.units[2].finished_ms, times.units[1].finished_ms);
+    for (auto const& unit : times.units) {
+        auto const row = opened.journal(unit.unit);
+        EXPECT_EQ(unit.finished_ms, row.finished_ms);
+        EXPECT_EQ(unit.seconds, row.seconds);
+        EXPECT_EQ(unit.attempt, row.attempt);
+        EXPECT_EQ(times.machines.at(unit.machine), row.machine);
+    }
+}
 
 TEST_F(InspectTest, TellsHowFarItIs) {
     auto const owner = Owner::claim(file, "test", 0);

@@ -18,6 +18,7 @@ enum class Command {
     seal,
     export_result,
     evaluate,
+    report,
     regions,
     split,
     weights,
@@ -94,6 +95,14 @@ struct EvaluateOptions {
     std::uint64_t seed = 0;
 };
 
+/// Options of `mpira report`.
+struct ReportOptions {
+    std::vector<std::filesystem::path> files;
+    std::filesystem::path tables;  ///< empty: none
+    std::string title;
+    std::string gene;
+};
+
 /// Options of `mpira regions`.
 struct RegionsOptions {
     std::vector<std::filesystem::path> peaks;
@@ -139,6 +148,7 @@ struct CommandLine {
     PlanOptions plan;
     ExportOptions exports;
     EvaluateOptions evaluate;
+    ReportOptions report;
     RegionsOptions regions;
     SplitOptions split;
     SimulateOptions simulate;

@@ -16,6 +16,7 @@ int verify(CommandLine const& line);
 int seal(CommandLine const& line);
 int export_result(CommandLine const& line);
 int evaluate(CommandLine const& line);
+int write_report(CommandLine const& line);
 int join_regions(CommandLine const& line);
 int split(CommandLine const& line);
 int show_weights(CommandLine const& line);

@@ -61,6 +61,23 @@ struct Status {
 
 Status status(std::filesystem::path const& file);
 
+/// A done unit as its journal row has it.
+struct UnitTime {
+    std::uint64_t unit = 0;
+    std::int64_t finished_ms = 0;  ///< Unix time in milliseconds when it was committed
+    double seconds = 0;            ///< what computing it took
+    std::uint32_t machine = 0;     ///< index into UnitTimes::machines
+    std::uint16_t attempt = 0;
+};
+
+struct UnitTimes {
+    std::vector<std::string> machines;  ///< in order of first commit
+    std::vector<UnitTime> units;        ///< by finished_ms, then unit
+};
+
+/// When each done unit was finished, where, and how long it took; 32 bytes a unit.
+UnitTimes unit_times(std::filesystem::path const& file);
+
 struct Verdict {
     std::uint64_t checked = 0;            ///< done units whose data was read and compared
     std::vector<std::uint64_t> bad;       ///< their data differs from the journal's CRC

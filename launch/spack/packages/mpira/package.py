@@ -51,6 +51,7 @@ class Mpira(CMakePackage):
             self.define("MPI_CXX_COMPILER", self.spec["mpi"].mpicxx),
             self.define("MPI_C_COMPILER", self.spec["mpi"].mpicc),
             self.define_from_variant("MPIRA_GPU", "cuda"),
+            self.define("MPIRA_PLOTLY_JS", "OFF"),  # reports then have their static plots only
         ]
         if self.spec.satisfies("+cuda"):
             args += [
