@@ -1,4 +1,5 @@
 // mpira: one program, many commands. This file is its table of contents.
+#include "mpira/base/heap.hpp"
 #include "mpira/cli/command_line.hpp"
 #include "mpira/cli/commands.hpp"
 #include "mpira/comm/communicator.hpp"
@@ -43,6 +44,7 @@ int main(int argc, char** argv) {
         default:
             break;
     }
+    mpira::keep_freed_memory();
     return mpira::comm::run_main(argc, argv, [&] {
         auto const world = mpira::comm::Communicator::world();
         switch (line.command) {
