@@ -8,10 +8,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/jobs/table.hpp"
 
 #include "cli/completion.hpp"
+#include "cli/man_page.hpp"
 #include "cli/train_entry.hpp"
 #include "cli/version.hpp"
 
@@ -144,6 +146,9 @@ public:
         completion.add_option("SHELL", line.shell, "bash or zsh")
             ->required()
             ->check(CLI::IsMember({"bash", "zsh"}));
+        auto& man = add(line, Command::man, "man", "the manual page, of mpira or of a command",
+                        "mpira man lentimpra > mpira-lentimpra.1; man ./mpira-lentimpra.1");
+        man.add_option("COMMAND", line.page, "Its page (default: of mpira itself)");
     }
 
     CLI::App& app() { return app_; }
@@ -476,6 +481,19 @@ std::string completion_script(std::string const& shell) {
     CommandLine line;
     Description description(line);
     return shell == "zsh" ? zsh_completion(description.app()) : bash_completion(description.app());
+}
+
+std::string man_page(std::string const& command) {
+    CommandLine line;
+    Description description(line);
+    auto& app = description.app();
+    if (command.empty()) return program_man_page(app);
+    auto const names = command_names(app);
+    if (std::find(names.begin(), names.end(), command) == names.end()) {
+        fail_usage(fmt::format("there is no command '{}'{} (mpira --help lists them)", command,
+                               text::did_you_mean(command, names)));
+    }
+    return command_man_page(*app.get_subcommand(command));
 }
 
 }  // namespace mpira::cli

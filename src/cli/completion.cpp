@@ -68,6 +68,7 @@ _mpira() {{
         case "$command" in
             config|plan) [[ $COMP_CWORD -eq 2 ]] && mapfile -t COMPREPLY < <(compgen -W "{3}" -- "$word") && return ;;
             completion) mapfile -t COMPREPLY < <(compgen -W "bash zsh" -- "$word"); return ;;
+            man) mapfile -t COMPREPLY < <(compgen -W "{0}" -- "$word"); return ;;
         esac
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
@@ -117,6 +118,7 @@ _mpira() {{
         case $command in
             config|plan) (( CURRENT == 3 )) && {{ compadd -- {3}; return }} ;;
             completion) compadd -- bash zsh; return ;;
+            man) _describe command commands; return ;;
         esac
         _files
         return

@@ -19,6 +19,8 @@ int main(int argc, char** argv) {
             return cli::run_alone(cli::print_config, line);  // a job's complete settings as TOML
         case Command::completion:
             return cli::run_alone(cli::print_completion, line);  // for bash and zsh
+        case Command::man:
+            return cli::run_alone(cli::print_man_page, line);  // of the program or a command, for man
         case Command::status:
             return cli::run_alone(cli::show_status, line);  // how far a campaign is, also while it runs
         case Command::verify:

@@ -81,4 +81,9 @@ int print_completion(CommandLine const& line) {
     return 0;
 }
 
+int print_man_page(CommandLine const& line) {
+    fmt::print("{}", man_page(line.page));
+    return 0;
+}
+
 }  // namespace mpira::cli

@@ -12,6 +12,10 @@ std::string git_id() {
     return kGitId;
 }
 
+std::string git_day() {
+    return kGitDay;
+}
+
 std::string program_name() {
     return fmt::format("mpira {} (git {})", MPIRA_VERSION, git_id());
 }

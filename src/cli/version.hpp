@@ -6,6 +6,8 @@ namespace mpira::cli {
 
 /// The commit this program was built from, "unknown" outside a git checkout.
 std::string git_id();
+/// The day of that commit, "2026-11-27"; empty outside a git checkout.
+std::string git_day();
 
 /// "mpira 0.1.0 (git 0123abcd)".
 std::string program_name();

@@ -29,7 +29,8 @@ enum class Command {
     config,
     doctor,
     bench,
-    completion
+    completion,
+    man
 };
 
 /// Options of `mpira plan`.
@@ -138,6 +139,7 @@ struct CommandLine {
     std::filesystem::path file;  ///< status, verify, seal, export: the result file; weights; merge: the base
     std::filesystem::path adaptor;  ///< merge: the adaptor file
     std::string shell;              ///< completion: "bash" or "zsh"
+    std::string page;               ///< man: a command; empty: the program
     bool fresh = false;
     bool overwrite = false;
     bool allow_mixed = false;
@@ -167,5 +169,9 @@ Parsed parse_command_line(int argc, char const* const* argv);
 
 /// A completion script for the shell, made from the same description as --help.
 std::string completion_script(std::string const& shell);
+
+/// The manual page (roff) of the program, or of a command, made from the same description. Throws
+/// Origin::usage for a command that there isn't.
+std::string man_page(std::string const& command);
 
 }  // namespace mpira::cli

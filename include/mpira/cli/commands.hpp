@@ -11,6 +11,7 @@ namespace mpira::cli {
 int list_jobs(CommandLine const& line);
 int print_config(CommandLine const& line);
 int print_completion(CommandLine const& line);
+int print_man_page(CommandLine const& line);
 int show_status(CommandLine const& line);
 int verify(CommandLine const& line);
 int seal(CommandLine const& line);
