@@ -13,7 +13,7 @@ figure = "runs/first/screen.png"
 
 screen = anndata.read_h5ad(file)
 print(screen.uns["notes"]["X"])
-quantity = screen.var_names[0].split(".")[0]    # accessibility here; plus, minus and max of a model with two strands
+quantity = next(name for name in screen.var_names if name.endswith(".element.mean")).removesuffix(".element.mean")
 table = screen[screen.obs["done"]].to_df()
 table.filter(like=f"{quantity}.element").iloc[:, :3].describe()
 

@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)?(?: +(\w+))? *\n(.*?)^```$", re.M | re.S)
 KINDS = {("sh", ""), ("sh", "elsewhere"), ("toml", ""), ("py", ""), ("text", "")}
-SLOW = {"human-chr22.md"}  # python.docs_chr22
 # As first-campaign.md says it, for every page.
 PROLOGUE = 'set -eo pipefail\n. launch/env.sh\nPATH=$PWD/build/release/bin:$PWD/.deps/venv/bin:$PATH\n'
 
@@ -111,7 +110,7 @@ def own_data(folder):
     toy.write_fasta(mine / "library.fa", library)
     (mine / "pairs.tsv").write_text("chrom\tchromStart\tchromEnd\tmeasuredGeneSymbol\tRegulated\n" + "".join(
         f"{chrom}\t{at + shift}\t{at + shift + 100}\t{name}\t{'TRUE' if rng.random() < 0.3 else 'FALSE'}\n"
-        for name, chrom, at, _ in genes[5:-5] for shift in (-840, 420, 1260)))
+        for name, chrom, at, _ in genes[5:-5] for shift in (-840, 420, 1260) if at + shift > 0))
     (mine / "groups.tsv").write_text("".join(f"{name}\t{name.split('_')[0]}\n" for name, _ in library))
     (mine / "measured.tsv").write_text("element\treplicate\tdna\trna\tbarcodes\n" + "".join(
         f"{name}\t{replicate}\t{rng.integers(80, 200)}\t{rng.integers(40, 500)}\t{rng.integers(12, 40)}\n"
@@ -218,7 +217,7 @@ def numbers_of(file):
 def check_units(folder):
     """Every number of every kind of result has its line, and every line its number unless a setting asks for it."""
     text = (DOCS / "units.md").read_text()
-    sections = dict(re.findall(r"^## (.+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
     settings = {key for job in re.findall(r"^(\w+) {2,}", mpira("jobs", code=0).stdout, re.M)
                 for key in re.findall(r"^\\fB([\w.\\-]+)\\fR [=(]", mpira("man", job, code=0).stdout, re.M)}
     checked = 0
@@ -341,9 +340,9 @@ def run_pages(folder, chosen):
 if __name__ == "__main__":
     import tempfile
 
-    # Names of pages: only these. --slow: only those that take longer than all others together.
+    # Names of pages: only these.
     named = [word for word in sys.argv[1:] if not word.startswith("--")]
-    chosen = named or [page for page in pages() if (page in SLOW) == ("--slow" in sys.argv)]
+    chosen = named or pages()
     with tempfile.TemporaryDirectory(prefix="mpira-docs-") as scratch:
         kept = os.environ.get("MPIRA_DOCS_FOLDER")  # an empty folder, to look at what the pages leave
         run_pages(Path(kept or scratch), chosen)
