@@ -59,3 +59,22 @@ def keep(file, **figures):
     """Writes the figures beside the number of cores, if a file was asked for."""
     if file:
         file.write_text(json.dumps({"cores": os.cpu_count()} | figures, indent=1))
+
+
+def table(head, rows):
+    """Markdown."""
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |")
+    print()
+
+
+def pyplot():
+    """matplotlib's, writing SVG files that are the same at each run."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams |= {"svg.hashsalt": "mpira", "svg.fonttype": "none", "font.size": 9}
+    from matplotlib import pyplot as plots
+
+    return plots

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from interleaved import ENVIRONMENT, ROOT, load_average, told
+from interleaved import ENVIRONMENT, ROOT, load_average, pyplot, table, told
 
 RANKS = (1, 8, 64, 512, 4096, 16384)
 UNITS = 200_000
@@ -86,21 +86,8 @@ def duration(seconds):
     return f"{seconds:.3g} s"
 
 
-def table(head, rows):
-    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(map(str, row)) + " |")
-    print()
-
-
 def plot(file, series, title, x, y, log_y=False):
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams |= {"svg.hashsalt": "mpira", "svg.fonttype": "none", "font.size": 9}
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(6.4, 3.6), layout="constrained")
     for label, points in series.items():
         axes.plot(*zip(*points), marker="o", markersize=3, label=label)
     axes.set(xscale="log", title=title, xlabel=x, ylabel=y, **({"yscale": "log"} if log_y else {"ylim": (0, 1.03)}))
@@ -108,7 +95,7 @@ def plot(file, series, title, x, y, log_y=False):
     axes.legend(fontsize=8)
     file.parent.mkdir(exist_ok=True)
     figure.savefig(file, metadata={"Date": None})
-    pyplot.close(figure)
+    pyplot().close(figure)
 
 
 def main():

@@ -17,10 +17,7 @@ def write_fragments(path, rng, lengths, count):
         start = int(rng.integers(0, lengths[chrom] - 20))
         fragments.append((chrom, start, min(lengths[chrom], start + int(rng.integers(1, 900))), f"cell{rng.integers(40)}-1"))
     fragments.sort()
-    plain = path.with_suffix("")
-    plain.write_text("".join(f"{c}\t{s}\t{e}\t{b}\t{rng.integers(1, 5)}\n" for c, s, e, b in fragments))
-    pysam.tabix_compress(str(plain), str(path), force=True)
-    pysam.tabix_index(str(path), preset="bed", force=True)
+    toy.write_fragments(path, ((*fragment, rng.integers(1, 5)) for fragment in fragments))
     return path
 
 

@@ -63,8 +63,6 @@ def lay_out(folder):
 def own_data(folder):
     """mine/: two cell types' peaks and fragments, genes with their expression, a library and its measured counts, on a
     random genome of three chromosomes."""
-    import pysam
-
     import toy
     mine = folder / "mine"
     mine.mkdir()
@@ -89,22 +87,14 @@ def own_data(folder):
                 genes.append((f"GENE{len(genes)}", chrom, at + 100, "+-"[int(rng.integers(2))]))
     for kind, lines in peaks.items():
         (mine / f"{kind}.narrowPeak").write_text("\n".join(lines) + "\n")
-    (mine / "fragments.tsv").write_text("".join(f"{c}\t{s}\t{e}\t{b}\t1\n" for c, s, e, b in sorted(fragments)))
-    pysam.tabix_compress(str(mine / "fragments.tsv"), str(mine / "fragments.tsv.gz"))
-    pysam.tabix_index(str(mine / "fragments.tsv.gz"), preset="bed")
-    (mine / "fragments.tsv").unlink()
+    toy.write_fragments(mine / "fragments.tsv.gz", ((*fragment, 1) for fragment in sorted(fragments)))
     (mine / "barcodes.tsv").write_text("".join(f"{kind}{i}-1\t{kind}\n" for kind in peaks for i in range(9)))
     (mine / "genes.gtf").write_text("".join(
         f'{chrom}\ttest\tgene\t{at + 1 if strand == "+" else max(1, at - 800)}\t{at + 800 if strand == "+" else at + 1}\t.\t{strand}\t.\t'
         f'gene_id "{name}"; gene_name "{name}"; gene_type "protein_coding";\n' for name, chrom, at, strand in genes))
     (mine / "tpm.tsv").write_text("gene\tT\tB\n" + "".join(
         f"{name}\t{rng.gamma(0.6, 30):.2f}\t{rng.gamma(0.6, 30):.2f}\n" for name, *_ in genes))
-    meme = "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
-    for number in range(12):
-        rows = [rng.dirichlet([0.3] * 4) for _ in range(int(rng.integers(6, 10)))]
-        meme += (f"MOTIF m{number} factor{number}\nletter-probability matrix: alength= 4 w= {len(rows)} nsites= 40 E= 0\n"
-                 + "".join(" ".join(f"{value:.6f}" for value in row / row.sum()) + "\n" for row in rows) + "\n")
-    (mine / "motifs.meme").write_text(meme)
+    toy.write_motifs(mine / "motifs.meme", rng, 12, (6, 10))
     library = [(f"element_{i}", toy.random_sequence(rng, 200)) for i in range(30)]
     library += [(f"scrambled_{i}", toy.random_sequence(rng, 200)) for i in range(25)]
     toy.write_fasta(mine / "library.fa", library)
@@ -341,8 +331,7 @@ if __name__ == "__main__":
     import tempfile
 
     # Names of pages: only these.
-    named = [word for word in sys.argv[1:] if not word.startswith("--")]
-    chosen = named or pages()
+    chosen = sys.argv[1:] or pages()
     with tempfile.TemporaryDirectory(prefix="mpira-docs-") as scratch:
         kept = os.environ.get("MPIRA_DOCS_FOLDER")  # an empty folder, to look at what the pages leave
         run_pages(Path(kept or scratch), chosen)

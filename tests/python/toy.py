@@ -18,6 +18,29 @@ def random_sequence(rng, length, gc=0.42):
     return bytes(rng.choice(LETTERS, length, p=[(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])).decode()
 
 
+def write_motifs(path, rng, count, widths):
+    """MEME, of 40 sites each; widths: from the first up to below the second."""
+    meme = "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
+    for m in range(count):
+        width = int(rng.integers(*widths))
+        meme += f"MOTIF m{m} name{m}\nletter-probability matrix: alength= 4 w= {width} nsites= 40 E= 0\n"
+        for _ in range(width):
+            counts = rng.multinomial(40, rng.dirichlet([0.3] * 4))
+            meme += " ".join(f"{c / 40:.6f}" for c in counts) + "\n"
+        meme += "\n"
+    path.write_text(meme)
+
+
+def write_fragments(path, sorted_rows):
+    """bgzip and its tabix index; rows: chromosome, start, end, barcode, reads."""
+    import pysam
+
+    path.with_suffix("").write_text("".join("\t".join(map(str, row)) + "\n" for row in sorted_rows))
+    pysam.tabix_compress(str(path.with_suffix("")), str(path), force=True)
+    path.with_suffix("").unlink()
+    pysam.tabix_index(str(path), preset="bed", force=True)
+
+
 def make_inputs(folder):
     rng = np.random.default_rng(5)
     genome = [(f"chr{i}", random_sequence(rng, n)) for i, n in ((1, 9000), (2, 7000), (3, 600))]
@@ -33,15 +56,7 @@ def make_inputs(folder):
     (folder / "regions.bed").write_text(bed(regions))
     (folder / "open.bed").write_text(bed(r for r in regions if rng.random() < 0.6))
     (folder / "tss.bed").write_text(bed(tss))
-    meme = "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
-    for m in range(10):
-        width = int(rng.integers(5, 10))
-        meme += f"MOTIF m{m} name{m}\nletter-probability matrix: alength= 4 w= {width} nsites= 40 E= 0\n"
-        for _ in range(width):
-            counts = rng.multinomial(40, rng.dirichlet([0.3] * 4))
-            meme += " ".join(f"{c / 40:.6f}" for c in counts) + "\n"
-        meme += "\n"
-    (folder / "motifs.meme").write_text(meme)
+    write_motifs(folder / "motifs.meme", rng, 10, (5, 10))
     (folder / "clusters.tsv").write_text("".join(f"m{m}\tf{m // 2 if m < 6 else m}\n" for m in range(10)))
     elements = [(f"element_{i}", random_sequence(rng, n)) for i, n in enumerate((80, 40, 61, 60, 33))]
     elements.append(("with_n", elements[0][1][:20] + "NRN" + elements[0][1][23:]))
