@@ -1,11 +1,15 @@
 #include "jobs/counts.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
 #include "mpira/base/mapped_text.hpp"
 #include "mpira/base/text.hpp"
 
@@ -38,6 +42,13 @@ std::vector<SettingSpec> counts_settings() {
          "AnnData (.h5ad, cells x peaks). \"name=path\", all cells of one type, or with barcodes or "
          "matrix.cell_types only paths.",
          Affects::run},
+        {"bigwigs", SettingKind::texts, std::vector<std::string>(),
+         "Instead of these, coverage of fragments as bigWig files: \"name=path.bw\", a cell type each; files "
+         "of one name are added. Needs signal = true.",
+         Affects::run},
+        {"signal", SettingKind::flag, false,
+         "That the bigwigs are coverage of fragments, in whatever unit: a region then has the sum over its "
+         "bases, and its share of the file's sum is what the share of fragments is for counts."},
         {"matrix.cell_types", SettingKind::text, none,
          "AnnData: the column of obs that names each cell's type, or index: each row's name is one "
          "(pseudobulks)."},
@@ -89,9 +100,35 @@ std::vector<SettingSpec> counts_settings() {
 
 std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*/) {
     bool const has_fragments = !settings.texts("fragments").empty();
-    if (has_fragments == !settings.texts("matrices").empty())
-        settings.refuse("fragments", "name files of fragments here, or counts that exist in matrices");
+    bool const has_matrices = !settings.texts("matrices").empty();
+    bool const has_bigwigs = !settings.texts("bigwigs").empty();
+    if (has_fragments + has_matrices + has_bigwigs != 1)
+        settings.refuse("fragments",
+                        "name files of fragments here, or counts that exist in matrices, or bigwigs");
+    auto const refuse_idle = [&](std::span<char const* const> keys, bool has_use, std::string_view of) {
+        for (auto const* const key : keys)
+            if (!has_use && !settings.is_fallback(key))
+                settings.refuse(key, fmt::format("is of {}, and none are given", of));
+    };
+    refuse_idle(std::array{"matrix.cell_types", "matrix.values"}, has_matrices, "matrices");
+    refuse_idle(kAlignmentKeys, has_fragments, "BAMs");
+    refuse_idle(std::array{"signal"}, has_bigwigs, "bigwigs");
+    refuse_idle(std::array{"barcodes"}, !has_bigwigs, "cells");
+    if (has_bigwigs) return count_signal(settings);
     return has_fragments ? count_fragments(settings) : count_matrices(settings);
+}
+
+}  // namespace
+
+namespace {
+
+/// What people call the column of barcodes, and what no sequencer calls a cell.
+bool is_header(std::string_view field) {
+    constexpr std::array<std::string_view, 9> kNames{"",      "barcode", "barcodes", "cb",   "cell",
+                                                     "cells", "cell_id", "cellid",   "index"};
+    std::string name(field);
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    return std::ranges::find(kNames, name) != kNames.end();
 }
 
 }  // namespace
@@ -99,16 +136,22 @@ std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*
 Barcodes::Barcodes(std::filesystem::path const& file) {
     MappedText const text(file);
     std::unordered_map<std::string, std::uint32_t> numbers;
+    bool is_first = true;
     for (std::size_t at = 0; at < text.size(); at = text.after(at)) {
         auto const line = text.line(at);
         if (text::trim(line).empty() || line.starts_with('#')) continue;
         auto const fields = text::split(line, '\t');
+        if (std::exchange(is_first, false) && is_header(fields[0])) {
+            log::info("{}: '{}' is taken for its header", file.string(), line);
+            continue;
+        }
         if (fields.size() < 2 || fields[0].empty() || text::trim(fields[1]).empty())
             text.refuse(at, "expected a barcode, a tab and its cell type");
         auto const number = numbers.emplace(text::trim(fields[1]), names_.size());
         if (number.second) names_.emplace_back(text::trim(fields[1]));
         if (!cell_types_.emplace(fields[0], number.first->second).second)
             text.refuse(at, fmt::format("barcode '{}' is given twice", fields[0]));
+        if (example_.empty()) example_ = fields[0];
     }
     require(!names_.empty(), fmt::format("{}: no barcode", file.string()));
 }
@@ -133,7 +176,8 @@ NamedFile named_file(std::string const& item, Settings const& settings, std::str
 }
 
 JobEntry counts_entry() {
-    return {"counts", "ATAC fragments, BAMs or matrices of cells to counts of regions and cell types",
+    return {"counts",
+            "ATAC fragments, BAMs, matrices of cells or bigWigs to counts of regions and cell types",
             "mpirun -n 4 mpira counts --set genome.chrom_sizes=hg38.fa.fai --set genome.assembly=hg38 "
             "--set regions.bed=peaks.bed --set fragments=fragments.tsv.gz --set barcodes=cell_types.tsv "
             "--output counts.h5ad",

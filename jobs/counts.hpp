@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -12,22 +13,29 @@
 #include "mpira/base/settings.hpp"
 #include "mpira/store/job.hpp"
 
-/// The two sources of `mpira counts`.
+/// The three sources of `mpira counts`.
 namespace mpira::jobs {
 
 /// Cell types by barcode, in the order in which the file first has them.
 class Barcodes {
 public:
-    /// A TSV of barcode and cell type; refused by line: a missing field, a barcode given twice.
+    /// A TSV of barcode and cell type, with or without a header; refused by line: a missing field, a barcode
+    /// given twice.
     explicit Barcodes(std::filesystem::path const& file);
     [[nodiscard]] std::vector<std::string> const& cell_types() const noexcept { return names_; }
     [[nodiscard]] std::optional<std::uint32_t> find(std::string_view barcode);
+    /// The first of the barcodes, for messages.
+    [[nodiscard]] std::string const& example() const noexcept { return example_; }
 
 private:
     std::vector<std::string> names_;
     std::unordered_map<std::string, std::uint32_t> cell_types_;
     std::string key_;
+    std::string example_;
 };
+
+/// Settings that only BAMs have.
+inline constexpr std::array kAlignmentKeys{"bam.min_mapq", "bam.max_fragment_bp", "bam.barcode_tag"};
 
 /// "name=path": the number of the name among `names`, where it is put if it is new, and the path. Refused,
 /// naming `key`, without either.
@@ -40,5 +48,6 @@ NamedFile named_file(std::string const& item, Settings const& settings, std::str
 
 std::unique_ptr<store::Job> count_fragments(Settings const& settings);
 std::unique_ptr<store::Job> count_matrices(Settings const& settings);
+std::unique_ptr<store::Job> count_signal(Settings const& settings);
 
 }  // namespace mpira::jobs

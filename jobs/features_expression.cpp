@@ -32,7 +32,7 @@ atlas::RegionTable read_table(Settings const& settings, genome::ChromSizes const
         }
     }
     for (std::size_t i = 0; i < columns.size(); ++i)
-        if (!table.has_signal()[i])
+        if (table.largest()[i] == 0)
             log::info("warning: {}: '{}' is 0 in every region", file.string(), columns[i]);
     return table;
 }

@@ -52,7 +52,9 @@ public:
         log::info("{}: {}", settings.text("regions.bed"), bed.report.describe());
         regions_ = std::move(bed.regions);
         open_sources();
+        refuse_idle_settings();
         refuse_other_assemblies();
+        if (barcodes_) tell_strange_barcodes();
         make_layout();
     }
 
@@ -73,7 +75,9 @@ private:
         std::int64_t from, to;
     };
     void open_sources();
+    void refuse_idle_settings() const;
     void refuse_other_assemblies() const;
+    void tell_strange_barcodes();
     void make_layout();
     [[nodiscard]] std::vector<Stretch> stretches(std::size_t first, std::size_t last) const;
     void count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
@@ -121,6 +125,37 @@ void FragmentCounts::refuse_other_assemblies() const {
                 fmt::format("{}: no fragment is on a chromosome of the regions; it has '{}', they have '{}'",
                             source.file.file().string(), names.empty() ? std::string() : names.front(),
                             chroms_.name(regions_.front().chrom)));
+    }
+}
+
+void FragmentCounts::refuse_idle_settings() const {
+    if (std::ranges::any_of(sources_, [](Source const& source) { return source.file.is_alignments(); }))
+        return;
+    for (auto const* const key : kAlignmentKeys)
+        if (!settings_.is_fallback(key)) settings_.refuse(key, "is of BAMs; none of the fragments is one");
+}
+
+/// Says so where a file's first fragments have no barcode of ours: to learn it at the end may cost hours.
+void FragmentCounts::tell_strange_barcodes() {
+    constexpr std::int64_t kEnough = 100'000;
+    auto const& first = regions_.front();
+    auto const chrom_end = chroms_.length(first.chrom);
+    for (auto& source : sources_) {
+        std::int64_t read = 0;
+        bool known = false;
+        std::string example;
+        auto const look = [&](genome::Fragment const& fragment) {
+            if (read++ == 0) example = fragment.barcode;
+            known = known || barcodes_->find(fragment.barcode);
+        };
+        for (std::int64_t from = first.start, length = 10'000; from < chrom_end && read < kEnough && !known;
+             from += length, length *= 2)
+            source.file.read(chroms_.name(first.chrom), from, std::min(from + length, chrom_end), look);
+        if (read > 0 && !known)
+            log::warning(
+                "{}: none of {} fragments looked at has a barcode of {}: the first has '{}', there "
+                "one is '{}'",
+                source.file.file().string(), read, settings_.text("barcodes"), example, barcodes_->example());
     }
 }
 
@@ -184,8 +219,13 @@ double FragmentCounts::relative_cost(std::uint64_t unit) const {
 void FragmentCounts::read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
                           std::stop_token const& stop,
                           std::function<void(genome::Fragment const&, std::uint32_t)> const& each) {
+    auto const number = chroms_.find(chrom);
+    auto const length = number ? chroms_.length(*number) : kChromosomeEnd;
     source.file.read(chrom, from, to, [&](genome::Fragment const& fragment) {
         if (stop.stop_requested()) throw Error(Origin::stopped, "stopped within a unit");
+        require(fragment.start < length,
+                fmt::format("{}: a fragment at {}:{}-{}, but {} has {} bp: is it of another assembly?",
+                            source.file.file().string(), chrom, fragment.start, fragment.end, chrom, length));
         auto const cell_type =
             barcodes_ ? barcodes_->find(fragment.barcode) : std::optional(source.cell_type);
         if (cell_type) each(fragment, *cell_type);
@@ -267,6 +307,9 @@ void FragmentCounts::finish(store::FinishedRows& rows) {
         largest[i % types] = std::max<std::int64_t>(largest[i % types], counts[i]);
         open[i % types] += counts[i] > 0 ? 1 : 0;
     }
+    require(std::ranges::count(total, 0) < std::ssize(total),
+            fmt::format("{}: none of its barcodes is in the fragments; one is '{}'",
+                        settings_.text("barcodes"), barcodes_ ? barcodes_->example() : std::string()));
     for (std::size_t type = 0; type < types; ++type)
         log::info("{}: {} {}; {} of {} regions have any, at most {}", cell_types_[type], total[type],
                   settings_.text("counted"), open[type], regions_.size(), largest[type]);

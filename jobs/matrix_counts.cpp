@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,6 +47,16 @@ std::optional<genome::Region> region_of(std::string_view name, genome::ChromSize
         fmt::format("{}: peak '{}' ends after its chromosome, which has {} bp: is it of another assembly?",
                     file.string(), name, chroms.length(*chrom)));
     return genome::Region{*chrom, *start, *end};
+}
+
+/// Two of one name would be added up, as if it were meant.
+void refuse_twice(std::span<std::string const> names, std::string_view what,
+                  std::filesystem::path const& file) {
+    std::vector<std::string_view> sorted(names.begin(), names.end());
+    std::ranges::sort(sorted);
+    auto const twice = std::ranges::adjacent_find(sorted);
+    if (twice != sorted.end())
+        fail_usage(fmt::format("{}: {} '{}' is there twice", file.string(), what, *twice));
 }
 
 class MatrixCounts final : public store::Job {
@@ -135,6 +146,10 @@ void MatrixCounts::open_sources() {
     for (auto const& item : settings_.texts("matrices")) {
         auto const named = barcodes_ || by_column ? NamedFile{0, item}
                                                   : named_file(item, settings_, "matrices", cell_types_);
+        if (by_column && std::filesystem::is_directory(named.file))
+            settings_.refuse("matrix.cell_types",
+                             fmt::format("{} is a folder, and only AnnData names cell types; give barcodes",
+                                         named.file.string()));
         Source source;
         source.matrix = atlas::open_cell_matrix(named.file, settings_.text("matrix.values"));
         source.type_of_cell = barcodes_ || by_column
@@ -147,6 +162,8 @@ void MatrixCounts::open_sources() {
                                        source.matrix->cells().empty() ? "" : source.matrix->cells().front()));
         log::info("{}: {} cells, {} of them of a cell type, {} peaks", named.file.string(),
                   source.type_of_cell.size(), known, source.matrix->peaks().size());
+        refuse_twice(source.matrix->peaks(), "peak", named.file);
+        if (barcodes_) refuse_twice(source.matrix->cells(), "barcode", named.file);
         for (auto const& peak : source.matrix->peaks())
             source.regions.push_back(region_of(peak, chroms_, named.file));
         sources_.push_back(std::move(source));

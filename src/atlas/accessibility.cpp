@@ -54,17 +54,24 @@ namespace {
 /// Counts of (regions, cell types), and what turns them into accessibility.
 struct CountMatrix {
     store::MappedArray<std::int32_t> counts;
-    std::vector<double> per_count;  ///< by cell type: per / total
-    std::vector<double> largest;    ///< by cell type: of log10(per * count / total + 1)
+    store::MappedArray<float> signal;  ///< instead, of bigWigs
+    std::vector<double> per_count;     ///< by cell type: per / total
+    std::vector<double> largest;       ///< by cell type: of log10(per * count / total + 1)
 
     double per = 0;
 
-    [[nodiscard]] float value(std::int32_t count, std::size_t cell_type) const {
+    [[nodiscard]] std::size_t size() const { return counts.values().size() + signal.values().size(); }
+    [[nodiscard]] double at(std::size_t i) const {
+        return signal.values().empty() ? double(counts.values()[i]) : double{signal.values()[i]};
+    }
+    [[nodiscard]] std::span<std::byte const> bytes() const {
+        return signal.values().empty() ? std::as_bytes(counts.values()) : std::as_bytes(signal.values());
+    }
+    [[nodiscard]] float value(double count, std::size_t cell_type) const {
         return static_cast<float>(std::log10(per_count[cell_type] * count + 1) / largest[cell_type]);
     }
     /// The same on another scale.
-    [[nodiscard]] double on(AccessibilityFloor::Scale scale, std::int32_t count,
-                            std::size_t cell_type) const {
+    [[nodiscard]] double on(AccessibilityFloor::Scale scale, double count, std::size_t cell_type) const {
         switch (scale) {
             case AccessibilityFloor::Scale::cpm:
                 return 1e6 * (per_count[cell_type] / per) * count;
@@ -110,6 +117,8 @@ struct Accessibility::State {
     AccessibilityFloor floor;
 
     void read(std::uint64_t first, std::span<float> out) const;
+    /// By cell type, over all regions; nothing for peak files.
+    [[nodiscard]] std::vector<double> largest(AccessibilityFloor::Scale scale) const;
 };
 
 Accessibility::Accessibility() : state_(std::make_unique<State>()) {}
@@ -152,10 +161,10 @@ Accessibility Accessibility::from_table(std::filesystem::path const& table, geno
     state->table = RegionTable::read(table, chroms, regions, names);
     state->cell_types = state->table.columns();
     state->hash = state->table.content_hash();
-    auto const& has_signal = state->table.has_signal();
-    if (auto const closed = std::ranges::find(has_signal, false); closed != has_signal.end()) {
+    auto const& largest = state->table.largest();
+    if (auto const closed = std::ranges::find(largest, 0.0); closed != largest.end()) {
         fail_usage(fmt::format("{}: no region is accessible in '{}'", table.string(),
-                               state->cell_types[static_cast<std::size_t>(closed - has_signal.begin())]));
+                               state->cell_types[static_cast<std::size_t>(closed - largest.begin())]));
     }
     return Accessibility(std::move(state));
 }
@@ -177,28 +186,30 @@ Accessibility Accessibility::from_counts(std::filesystem::path const& file, geno
     auto state = std::make_unique<State>();
     state->cell_types = reader.index("var");
     auto& matrix = state->counts.emplace();
-    matrix.counts = reader.array<std::int32_t>("X");
+    bool const is_signal = reader.info("X").type == store::Type::f32;
+    if (is_signal) {
+        matrix.signal = reader.array<float>("X");
+    } else {
+        matrix.counts = reader.array<std::int32_t>("X");
+    }
     matrix.per = per;
     auto const types = state->cell_types.size();
-    auto const total = reader.integers("uns/total"), largest = reader.integers("uns/largest");
-    require(matrix.counts.values().size() == regions.size() * types && total.size() == types &&
-                largest.size() == types,
+    auto const total = reader.numbers("uns/total"), largest = reader.numbers("uns/largest");
+    require(matrix.size() == regions.size() * types && total.size() == types && largest.size() == types,
             fmt::format("{}: X, uns/total and uns/largest are of different sizes", file.string()));
     for (std::size_t type = 0; type < types; ++type) {
         require(total[type] > 0 && largest[type] > 0,
                 fmt::format("{}: no region has a count in '{}'", file.string(), state->cell_types[type]));
-        matrix.per_count.push_back(per / static_cast<double>(total[type]));
-        matrix.largest.push_back(
-            std::log10(matrix.per_count.back() * static_cast<double>(largest[type]) + 1));
+        matrix.per_count.push_back(per / total[type]);
+        matrix.largest.push_back(std::log10(matrix.per_count.back() * largest[type] + 1));
     }
-    auto const counts = matrix.counts.values();
-    for (std::size_t i = 0; i < counts.size(); ++i)
-        if (counts[i] < 0 || counts[i] > largest[i % types])
+    for (std::size_t i = 0; i < matrix.size(); ++i)
+        if (!(matrix.at(i) >= 0 && matrix.at(i) <= largest[i % types]))
             fail_usage(fmt::format("{}: X: a count of {}, the largest is said to be {}", file.string(),
-                                   counts[i], largest[i % types]));
+                                   matrix.at(i), largest[i % types]));
     ContentHash hash;
     for (auto const& name : state->cell_types) hash.add(name);
-    hash.add(std::as_bytes(std::span(total))).add(std::as_bytes(counts));
+    hash.add(std::as_bytes(std::span(total))).add(matrix.bytes());
     state->hash = hash.hex();
     return Accessibility(std::move(state));
 }
@@ -213,12 +224,11 @@ std::string const& Accessibility::content_hash() const noexcept {
 void Accessibility::State::read(std::uint64_t first, std::span<float> out) const {
     auto const types = cell_types.size();
     if (counts) {
-        auto const values =
-            counts->counts.values().subspan(static_cast<std::size_t>(first) * types, out.size());
+        auto const offset = static_cast<std::size_t>(first) * types;
         for (std::size_t i = 0; i < out.size(); ++i) {
-            bool const stays =
-                floor.least <= 0 || counts->on(floor.scale, values[i], i % types) >= floor.least;
-            out[i] = stays ? counts->value(values[i], i % types) : 0.0F;
+            auto const count = counts->at(offset + i);
+            bool const stays = floor.least <= 0 || counts->on(floor.scale, count, i % types) >= floor.least;
+            out[i] = stays ? counts->value(count, i % types) : 0.0F;
         }
         return;
     }
@@ -239,21 +249,29 @@ void Accessibility::read(std::uint64_t first, std::span<float> out) const {
 
 void Accessibility::set_floor(AccessibilityFloor const& floor, std::string_view where) {
     bool const of_counts = floor.scale != AccessibilityFloor::Scale::value;
-    require(!of_counts || state_->counts,
-            fmt::format("{}: only accessibility.counts has this scale; write value", where));
+    require(!state_->cell_types.empty(),
+            fmt::format("{}: there is no accessibility that could be cut; name accessibility.counts or "
+                        "accessibility.table",
+                        where));
     require(state_->flags.empty() || floor.least == 0,
             fmt::format("{}: peak files say 0 or 1: there is nothing to cut", where));
+    require(!of_counts || state_->counts,
+            fmt::format("{}: only accessibility.counts has this scale; write value", where));
     state_->floor = floor;
-    if (!state_->counts) return;
-    auto const& matrix = *state_->counts;
-    for (std::size_t type = 0; type < state_->cell_types.size(); ++type) {
-        std::int32_t largest = 0;
-        for (auto at = type; at < matrix.counts.values().size(); at += state_->cell_types.size())
-            largest = std::max(largest, matrix.counts.values()[at]);
-        auto const reached = matrix.on(floor.scale, largest, type);
-        require(reached >= floor.least, fmt::format("{}: no region of '{}' reaches {}, the largest is {:.4g}",
-                                                    where, state_->cell_types[type], floor.least, reached));
-    }
+    auto const largest = state_->largest(floor.scale);
+    for (std::size_t type = 0; type < largest.size(); ++type)
+        require(largest[type] >= floor.least,
+                fmt::format("{}: no region of '{}' reaches {}, the largest is {:.4g}", where,
+                            state_->cell_types[type], floor.least, largest[type]));
+}
+
+std::vector<double> Accessibility::State::largest(AccessibilityFloor::Scale scale) const {
+    if (!counts) return table.largest();
+    auto const types = cell_types.size();
+    std::vector<double> found(types, 0);
+    for (std::size_t i = 0; i < counts->size(); ++i)
+        found[i % types] = std::max(found[i % types], counts->on(scale, counts->at(i), i % types));
+    return found;
 }
 
 }  // namespace mpira::atlas

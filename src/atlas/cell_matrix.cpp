@@ -29,8 +29,25 @@ std::int64_t whole(double value, fs::path const& file, std::string_view where) {
     return static_cast<std::int64_t>(value);
 }
 
+/// A matrix whose features may be genes too.
+class FeatureMatrix : public genome::CellMatrix {
+protected:
+    /// Peaks are the features of the kind "Peaks", or all where there are no kinds.
+    void choose_peaks(std::vector<std::string> const& names, std::vector<std::string> const& kinds) {
+        ensure(kinds.empty() || kinds.size() == names.size(), "features of other numbers of names and kinds");
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            bool const is_peak = kinds.empty() || kinds[i] == "Peaks";
+            peak_of_feature_.push_back(is_peak ? static_cast<std::uint32_t>(peaks_.size()) : kNoPeak);
+            if (is_peak) peaks_.push_back(names[i]);
+        }
+        require(!peaks_.empty(), fmt::format("{}: no feature is of the type 'Peaks'", files_[0].string()));
+    }
+
+    std::vector<std::uint32_t> peak_of_feature_;  ///< kNoPeak: a gene
+};
+
 /// Cell Ranger: /matrix is features x barcodes, compressed by barcode.
-class CellRanger final : public genome::CellMatrix {
+class CellRanger final : public FeatureMatrix {
 public:
     explicit CellRanger(fs::path const& file) : reader_(file) {
         files_ = {file};
@@ -40,48 +57,51 @@ public:
         require(
             ids.size() == kinds.size(),
             fmt::format("{}: matrix/features: id and feature_type are of different lengths", file.string()));
-        for (std::size_t row = 0; row < ids.size(); ++row) {
-            bool const is_peak = kinds[row] == "Peaks";
-            peak_of_row_.push_back(is_peak ? static_cast<std::uint32_t>(peaks_.size()) : kNoPeak);
-            if (is_peak) peaks_.push_back(ids[row]);
-        }
-        require(!peaks_.empty(), fmt::format("{}: no feature is of the type 'Peaks'", file.string()));
+        choose_peaks(ids, kinds);
     }
 
     void read(std::function<void(Entry const&)> const& each) override {
-        visit_compressed(reader_, "matrix", cells_.size(), peak_of_row_.size(),
-                         [&](std::size_t cell, std::size_t row, double value) {
+        visit_compressed(reader_, "matrix", cells_.size(), peak_of_feature_.size(),
+                         [&](std::size_t cell, std::size_t feature, double value) {
                              auto const count = whole(value, files_[0], "matrix/data");
-                             if (peak_of_row_[row] != kNoPeak && count > 0)
-                                 each({peak_of_row_[row], static_cast<std::uint32_t>(cell), count});
+                             if (peak_of_feature_[feature] != kNoPeak && count > 0)
+                                 each({peak_of_feature_[feature], static_cast<std::uint32_t>(cell), count});
                          });
     }
 
 private:
     store::AnnDataReader reader_;
-    std::vector<std::uint32_t> peak_of_row_;
 };
 
 /// AnnData: cells x peaks.
-class AnnData final : public genome::CellMatrix {
+class AnnData final : public FeatureMatrix {
 public:
     AnnData(fs::path const& file, std::string values) : reader_(file), values_(std::move(values)) {
         files_ = {file};
         cells_ = reader_.index("obs");
-        peaks_ = reader_.index(values_.starts_with("raw/") ? "raw/var" : "var");
+        std::string const var = values_.starts_with("raw/") ? "raw/var" : "var";
         require(reader_.contains(values_), fmt::format("{}: has no {}", file.string(), values_));
+        choose_peaks(reader_.index(var), kinds_of(var));
     }
 
     void read(std::function<void(Entry const&)> const& each) override {
-        visit_matrix(
-            reader_, values_, cells_.size(), peaks_.size(),
-            [&](std::size_t cell, std::size_t peak, double value) {
-                if (auto const count = whole(value, files_[0], values_); count > 0)
-                    each({static_cast<std::uint32_t>(peak), static_cast<std::uint32_t>(cell), count});
-            });
+        visit_matrix(reader_, values_, cells_.size(), peak_of_feature_.size(),
+                     [&](std::size_t cell, std::size_t feature, double value) {
+                         auto const peak = peak_of_feature_[feature];
+                         if (peak == kNoPeak) return;
+                         if (auto const count = whole(value, files_[0], values_); count > 0)
+                             each({peak, static_cast<std::uint32_t>(cell), count});
+                     });
     }
 
 private:
+    /// Kinds of features as scanpy's reader of Cell Ranger's multiome files keeps them; none where all are
+    /// peaks.
+    [[nodiscard]] std::vector<std::string> kinds_of(std::string const& var) const {
+        return reader_.contains(var + "/feature_types") ? reader_.strings(var + "/feature_types")
+                                                        : std::vector<std::string>();
+    }
+
     store::AnnDataReader reader_;
     std::string values_;
 };
@@ -90,7 +110,14 @@ private:
 
 std::unique_ptr<genome::CellMatrix> open_cell_matrix(fs::path const& path, std::string const& values) {
     require(fs::exists(path), fmt::format("{}: No such file or directory", path.string()));
-    if (fs::is_directory(path)) return genome::open_matrix_market(path);
+    auto const refuse_values = [&] {
+        require(values == "X", fmt::format("{}: has one matrix only; '{}' is a place in AnnData files",
+                                           path.string(), values));
+    };
+    if (fs::is_directory(path)) {
+        refuse_values();
+        return genome::open_matrix_market(path);
+    }
     bool is_cell_ranger = false;
     {
         store::AnnDataReader const reader(path);
@@ -99,7 +126,10 @@ std::unique_ptr<genome::CellMatrix> open_cell_matrix(fs::path const& path, std::
                 fmt::format("{}: is neither AnnData (obs, var, X) nor Cell Ranger's HDF5 (matrix)",
                             path.string()));
     }
-    if (is_cell_ranger) return std::make_unique<CellRanger>(path);
+    if (is_cell_ranger) {
+        refuse_values();
+        return std::make_unique<CellRanger>(path);
+    }
     return std::make_unique<AnnData>(path, values);
 }
 
@@ -112,7 +142,7 @@ std::vector<std::string> cell_types_of(fs::path const& file, std::string const& 
     require(std::ranges::find(columns, column) != columns.end(),
             fmt::format("{}: obs has no column '{}'{}; it has {}", file.string(), column,
                         text::did_you_mean(column, columns), fmt::join(columns, ", ")));
-    return reader.strings("obs/" + column);
+    return reader.labels("obs/" + column);
 }
 
 }  // namespace mpira::atlas

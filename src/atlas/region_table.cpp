@@ -44,7 +44,7 @@ struct RegionTable::State {
     std::optional<MappedText> text;
     std::size_t keys = 1;  ///< columns that say which region
     std::vector<std::string> columns;
-    std::vector<bool> has_signal;
+    std::vector<double> largest;       ///< by column
     std::vector<std::uint64_t> lines;  ///< by region: offset in the text
     std::string hash;
 
@@ -74,7 +74,7 @@ std::size_t RegionTable::State::read_header() {
     if (auto const twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
         text->refuse(at, fmt::format("'{}' is named twice", *twice));
     if (sorted.front().empty()) text->refuse(at, "a column without a name");
-    has_signal.resize(columns.size());
+    largest.assign(columns.size(), 0);
     return text->after(at);
 }
 
@@ -97,7 +97,7 @@ void RegionTable::State::read_line(std::size_t at, FindRow const& find_row, std:
         auto const value = text::to_number(field);
         if (!value || *value < 0 || *value > static_cast<double>(std::numeric_limits<float>::max()))
             text->refuse(at, fmt::format("'{}' for {} must be a number >= 0", field, columns[i]));
-        has_signal[i] = has_signal[i] || *value > 0;
+        largest[i] = std::max(largest[i], *value);
     }
 }
 
@@ -143,8 +143,8 @@ RegionTable RegionTable::read(std::filesystem::path const& table, genome::ChromS
 std::vector<std::string> const& RegionTable::columns() const noexcept {
     return state_->columns;
 }
-std::vector<bool> const& RegionTable::has_signal() const noexcept {
-    return state_->has_signal;
+std::vector<double> const& RegionTable::largest() const noexcept {
+    return state_->largest;
 }
 std::string const& RegionTable::content_hash() const noexcept {
     return state_->hash;

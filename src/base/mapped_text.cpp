@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/text.hpp"
 
 namespace mpira {
 
@@ -24,7 +25,7 @@ std::string_view MappedText::all() const noexcept {
 std::string_view MappedText::line(std::size_t offset) const {
     auto line = all().substr(offset, all().find('\n', offset) - offset);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    return line;
+    return offset == 0 ? text::without_mark(line) : line;
 }
 
 std::size_t MappedText::after(std::size_t offset) const {

@@ -213,6 +213,11 @@ std::filesystem::path Settings::path(std::string_view key) const {
     return text(key);
 }
 
+bool Settings::is_fallback(std::string_view key) const {
+    auto const spec = std::ranges::find(schema_, key, &SettingSpec::key);
+    return spec != schema_.end() && at(key) == spec->fallback;
+}
+
 nlohmann::json Settings::to_json(bool result_only) const {
     nlohmann::json object = nlohmann::json::object();
     for (auto const& spec : schema_) {

@@ -73,6 +73,11 @@ std::string_view trim(std::string_view line) {
     return line.substr(first, line.find_last_not_of(kBlank) - first + 1);
 }
 
+std::string_view without_mark(std::string_view line) {
+    constexpr std::string_view kMark = "\xEF\xBB\xBF";
+    return line.starts_with(kMark) ? line.substr(kMark.size()) : line;
+}
+
 std::optional<std::int64_t> to_integer(std::string_view field) {
     return parse<std::int64_t>(field);
 }

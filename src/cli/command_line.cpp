@@ -207,11 +207,13 @@ private:
         sub.add_option(
                "--format", options.format,
                "tsv: names, obs and a matrix (pandas, R; .gz compresses). bedgraph: one value a region "
-               "(genome browsers; .gz compresses). enhancers: of perturb, a line a gene and region. "
+               "(genome browsers; .gz compresses). bigwig: the same, indexed. enhancers: of perturb, a line "
+               "a gene "
+               "and region. "
                "gcell-zarr: "
                "whole Jacobians of genes, a folder")
             ->required()
-            ->check(CLI::IsMember({"tsv", "enhancers", "bedgraph", "gcell-zarr"}));
+            ->check(CLI::IsMember({"tsv", "enhancers", "bedgraph", "bigwig", "gcell-zarr"}));
         sub.add_option("--output", line.output, "File or folder to write")->type_name("FILE")->required();
         sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
         sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the rows that are done");
@@ -221,14 +223,18 @@ private:
             ->expected(1)
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
         sub.add_option("--values", options.values, "The matrix: X or layers/NAME")->capture_default_str();
-        sub.add_option(
-               "--column", options.column,
-               "bedgraph: the variable, or numeric column of obs; not needed where there is one variable")
+        sub.add_option("--column", options.column,
+                       "bedgraph, bigwig: the variable, or numeric column of obs; not needed where there is "
+                       "one variable")
             ->type_name("NAME");
-        sub.add_option("--overlaps", options.overlaps,
-                       "bedgraph: where rows overlap, refuse, or take the mean of those that cover a base")
+        sub.add_option(
+               "--overlaps", options.overlaps,
+               "bedgraph, bigwig: where rows overlap, refuse, or take the mean of those that cover a base")
             ->check(CLI::IsMember({"refuse", "mean"}))
             ->capture_default_str();
+        sub.add_option("--chrom-sizes", options.chrom_sizes,
+                       "bigwig: names and lengths of chromosomes (a .fai will do)")
+            ->type_name("FILE");
         sub.add_option("--atlas", options.atlas, "gcell-zarr: the atlas that the campaign read")
             ->type_name("FILE");
     }

@@ -33,11 +33,12 @@ void refuse_others(CommandLine const& line) {
             !given || formats.find(options.format) != std::string_view::npos,
             fmt::format("{} does nothing with --format {}; it is of {}", option, options.format, formats));
     };
-    only(!options.column.empty(), "--column", "bedgraph");
-    only(options.overlaps != "refuse", "--overlaps", "bedgraph");
-    only(!options.rows.empty(), "--rows", "tsv, enhancers and bedgraph");
-    only(options.values != "X", "--values", "tsv and bedgraph");
-    only(line.partial, "--partial", "tsv, enhancers and bedgraph");
+    only(!options.column.empty(), "--column", "bedgraph and bigwig");
+    only(options.overlaps != "refuse", "--overlaps", "bedgraph and bigwig");
+    only(!options.rows.empty(), "--rows", "tsv, enhancers, bedgraph and bigwig");
+    only(options.values != "X", "--values", "tsv, bedgraph and bigwig");
+    only(line.partial, "--partial", "tsv, enhancers, bedgraph and bigwig");
+    only(!options.chrom_sizes.empty(), "--chrom-sizes", "bigwig");
     only(!options.atlas.empty(), "--atlas", "gcell-zarr");
 }
 
@@ -65,8 +66,13 @@ int export_result(CommandLine const& line) {
         return 0;
     }
     auto const overlaps = options.overlaps == "mean" ? report::Overlaps::mean : report::Overlaps::refuse;
-    auto const count =
-        report::export_bedgraph(line.file, line.output, options.column, overlaps, choice_of(line));
+    bool const is_bigwig = options.format == "bigwig";
+    require(!is_bigwig || !options.chrom_sizes.empty(),
+            "bigwig holds the lengths of chromosomes: --chrom-sizes FILE names them (a .fai will do)");
+    auto const count = is_bigwig ? report::export_bigwig(line.file, line.output, options.chrom_sizes,
+                                                         options.column, overlaps, choice_of(line))
+                                 : report::export_bedgraph(line.file, line.output, options.column, overlaps,
+                                                           choice_of(line));
     fmt::print("{}: {} intervals\n", line.output.string(), count);
     return 0;
 }

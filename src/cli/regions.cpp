@@ -20,7 +20,7 @@ std::string name_of(std::filesystem::path file) {
 }
 
 genome::PeakSet read_set(std::filesystem::path const& file, genome::ChromSizes const& chroms) {
-    genome::PeakSet set{name_of(file), genome::read_bed(file, chroms)};
+    genome::PeakSet set{name_of(file), genome::read_bed(file, chroms, genome::Duplicates::differ_by_summit)};
     require(set.name.find_first_of(",\t ") == std::string::npos,
             fmt::format(
                 "{}: '{}' names its regions' origin, so commas and blanks can't be in it; rename the file",

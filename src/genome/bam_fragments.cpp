@@ -64,6 +64,7 @@ public:
         }
         if (code < -1) refuse_damage(chrom, start, end);
     }
+    [[nodiscard]] bool is_alignments() const noexcept override { return true; }
 
 private:
     void refuse_single_reads() {

@@ -33,6 +33,7 @@ public:
 
     virtual void read(std::string_view chrom, std::int64_t start, std::int64_t end,
                       std::function<void(Fragment const&)> const& each) = 0;
+    [[nodiscard]] virtual bool is_alignments() const noexcept = 0;
     [[nodiscard]] std::filesystem::path const& file() const noexcept { return file_; }
     [[nodiscard]] std::filesystem::path const& index_file() const noexcept { return index_file_; }
     [[nodiscard]] std::vector<std::string> const& chroms() const noexcept { return chroms_; }

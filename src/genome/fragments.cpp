@@ -69,6 +69,9 @@ FragmentFile::~FragmentFile() = default;
 fs::path const& FragmentFile::file() const noexcept {
     return source_->file();
 }
+bool FragmentFile::is_alignments() const noexcept {
+    return source_->is_alignments();
+}
 std::vector<std::string> const& FragmentFile::chroms() const noexcept {
     return source_->chroms();
 }

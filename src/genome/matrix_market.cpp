@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <string_view>
 
@@ -19,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint32_t kNoPeak = std::numeric_limits<std::uint32_t>::max();
+constexpr double kLargestExact = 9e15;  ///< of whole numbers in a double
 
 /// The file of this name, plain or .gz; nothing where there is none.
 fs::path find(fs::path const& folder, std::string const& name) {
@@ -112,18 +114,25 @@ private:
                             files_[2].filename().string(), cells_.size()));
         return entries;
     }
-    /// Three whole numbers between blanks; a value may be written 3.0.
+    /// Three whole numbers between blanks; the last may be written 3.0 or 3e0, as R and scipy do.
     static std::array<std::int64_t, 3> numbers(Lines const& lines) {
+        constexpr std::string_view kExpected = "three whole numbers were expected: row, column, count";
         std::array<std::int64_t, 3> found{};
         auto line = lines.line();
         for (auto& number : found) {
-            while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
+            line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
             auto const [end, code] = std::from_chars(line.data(), line.data() + line.size(), number);
-            if (code != std::errc()) lines.refuse("three whole numbers were expected: row, column, count");
-            line.remove_prefix(static_cast<std::size_t>(end - line.data()));
+            if (code != std::errc()) lines.refuse(kExpected);
+            auto const length = static_cast<std::size_t>(end - line.data());
+            if (auto const value = text::trim(line); &number == &found.back() && length < value.size()) {
+                auto const exact = text::to_number(value);
+                if (!exact || std::abs(*exact) > kLargestExact || *exact != std::floor(*exact))
+                    lines.refuse(kExpected);
+                number = static_cast<std::int64_t>(*exact);
+                return found;
+            }
+            line.remove_prefix(length);
         }
-        if (line.starts_with('.')) line.remove_prefix(std::min(line.find_first_not_of('0', 1), line.size()));
-        if (!text::trim(line).empty()) lines.refuse("three whole numbers were expected: row, column, count");
         return found;
     }
 

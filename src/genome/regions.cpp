@@ -68,7 +68,7 @@ Region parse_region(Lines const& lines, std::vector<std::string_view> const& fie
     if (!chrom) {
         lines.refuse(
             fmt::format("unknown chromosome '{}'{}; it must be one of the {} in the chromosome "
-                        "sizes",
+                        "sizes: leave its lines out, or give sizes that have it",
                         fields[0], text::did_you_mean(fields[0], chroms.names()), chroms.size()));
     }
     Region const region{*chrom, coordinate(lines, fields[1], "start"), coordinate(lines, fields[2], "end")};
@@ -118,22 +118,26 @@ void parse_columns(Lines const& lines, std::vector<std::string_view> const& fiel
 }
 
 /// Sorts, merges exact duplicates (the first line stays), counts.
-void settle(Bed& bed) {
+void settle(Bed& bed, Duplicates duplicates) {
     auto& regions = bed.regions;
+    bool const by_summit = duplicates == Duplicates::differ_by_summit && !bed.summits.empty();
+    auto const key = [&](std::size_t row) {
+        return std::pair(regions[row], by_summit ? bed.summits[row] : 0);
+    };
     for (std::size_t i = 1; i < regions.size(); ++i) {
         if (regions[i] < regions[i - 1]) ++bed.report.out_of_order;
     }
     std::vector<std::size_t> order(regions.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, {}, [&](std::size_t row) { return regions[row]; });
+    std::ranges::stable_sort(order, {}, key);
     for (std::size_t i = 1, first = 0; i < order.size() && !bed.strands.empty(); ++i) {
-        if (regions[order[i]] != regions[order[first]]) {
+        if (key(order[i]) != key(order[first])) {
             first = i;
         } else if (bed.strands[order[i]] != bed.strands[order[first]]) {
             bed.strands[order[first]] = '.';
         }
     }
-    auto const repeated = std::ranges::unique(order, {}, [&](std::size_t row) { return regions[row]; });
+    auto const repeated = std::ranges::unique(order, {}, key);
     bed.report.duplicates = static_cast<std::int64_t>(repeated.size());
     order.erase(repeated.begin(), repeated.end());
     reorder(bed.regions, order);
@@ -185,7 +189,7 @@ std::string BedReport::describe() const {
         lines, out_of_order, duplicates, overlapping);
 }
 
-Bed read_bed(std::filesystem::path const& file, ChromSizes const& chroms) {
+Bed read_bed(std::filesystem::path const& file, ChromSizes const& chroms, Duplicates duplicates) {
     Lines lines(file);
     Bed bed;
     std::vector<std::string_view> fields;
@@ -215,7 +219,7 @@ Bed read_bed(std::filesystem::path const& file, ChromSizes const& chroms) {
         ++bed.report.lines;
     }
     if (bed.regions.empty()) fail_usage(fmt::format("{}: holds no region", file.string()));
-    settle(bed);
+    settle(bed, duplicates);
     return bed;
 }
 

@@ -52,6 +52,8 @@ public:
         if (code < -1) refuse_damage(chrom, start, end);
     }
 
+    [[nodiscard]] bool is_alignments() const noexcept override { return false; }
+
 private:
     [[nodiscard]] Fragment parse() const {
         auto rest = line_.view();

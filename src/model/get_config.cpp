@@ -1,5 +1,6 @@
 #include "mpira/model/get_config.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -91,6 +92,19 @@ std::vector<std::string> default_output_names(GetConfig const& config) {
         names.push_back(fmt::format("{}_{}", config.head == HeadKind::masked ? "feature" : "expression", i));
     }
     return names;
+}
+
+std::string output_name_of(std::string_view column) {
+    constexpr std::string_view kCellType = "{cell_type}";
+    constexpr std::string_view kSeparators = "._- ";
+    auto const at = column.find(kCellType);
+    if (at == std::string_view::npos) return std::string(column);
+    auto before = column.substr(0, at);
+    auto after = column.substr(at + kCellType.size());
+    after.remove_prefix(std::min(after.find_first_not_of(kSeparators), after.size()));
+    if (after.empty()) before = before.substr(0, before.find_last_not_of(kSeparators) + 1);
+    auto const name = fmt::format("{}{}", before, after);
+    return name.empty() ? "expression" : name;
 }
 
 void to_json(nlohmann::json& json, GetConfig const& config) {

@@ -75,7 +75,10 @@ AccessibilityMode accessibility_mode(std::string_view name, std::string_view whe
 }
 
 std::vector<std::string> ModelCard::names_of_outputs() const {
-    return output_names.empty() ? default_output_names(architecture) : output_names;
+    if (output_names.empty()) return default_output_names(architecture);
+    std::vector<std::string> names;  // files written until November 2026 have the columns of their training
+    for (auto const& name : output_names) names.push_back(output_name_of(name));
+    return names;
 }
 
 WeightsKind ModelCard::kind() const {

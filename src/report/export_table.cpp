@@ -1,4 +1,4 @@
-// Results as tables and tracks: TSV, bedGraph.
+// Results as tables and tracks: TSV, bedGraph, bigWig.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -12,7 +12,9 @@
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
+#include "mpira/genome/bigwig.hpp"
 #include "mpira/report/export.hpp"
+#include "mpira/store/file_output.hpp"
 #include "mpira/store/text_output.hpp"
 
 #include "report/export_source.hpp"
@@ -92,7 +94,7 @@ struct Track {
 
 /// The chosen rows with a place and a finite value.
 Track read_track(ExportSource const& source, std::string const& column, ExportChoice const& choice) {
-    constexpr std::string_view kFor = "which bedGraph needs";
+    constexpr std::string_view kFor = "which tracks need";
     auto const& chrom = source.at("chrom", kFor);
     bool const plain = source.find("start") != nullptr;
     auto const& start = source.at(plain ? "start" : "region_start", kFor);
@@ -182,7 +184,7 @@ std::vector<Interval> without_overlaps(ExportSource const& source, Track const& 
         } else if (overlaps == Overlaps::refuse) {
             auto const& other = all[first + 1];
             fail_usage(
-                fmt::format("{}: rows '{}' ({}) and '{}' ({}) overlap, but bedGraph has one value a "
+                fmt::format("{}: rows '{}' ({}) and '{}' ({}) overlap, but a track has one value a "
                             "base; choose rows by --rows COLUMN=VALUE{}, or pass --overlaps mean",
                             source.file().string(), source.names()[all[first].row], said(all[first], chroms),
                             source.names()[other.row], said(other, chroms),
@@ -230,6 +232,32 @@ std::uint64_t export_bedgraph(std::filesystem::path const& result, std::filesyst
                               one.start, one.end, number_text(one.value, track.is_single)));
     out.place();
     return pieces.size();
+}
+
+std::uint64_t export_bigwig(std::filesystem::path const& result, std::filesystem::path const& output,
+                            std::filesystem::path const& chrom_sizes, std::string const& column,
+                            Overlaps overlaps, ExportChoice const& choice) {
+    ExportSource const source(result, choice);
+    auto const track = read_track(source, column, choice);
+    // Readers look chromosomes up in a tree: in alphabetical order, as the track's are.
+    auto const all = genome::ChromSizes::read(chrom_sizes);
+    std::vector<std::string> names(all.names().begin(), all.names().end());
+    std::sort(names.begin(), names.end());
+    std::vector<std::int64_t> lengths;
+    for (auto const& name : names) lengths.push_back(all.length(*all.find(name)));
+    genome::ChromSizes const sizes(std::move(names), std::move(lengths));
+    std::vector<genome::SignalInterval> intervals;
+    for (auto const& one : without_overlaps(source, track, overlaps)) {
+        auto const chrom = sizes.find(track.chroms[static_cast<std::size_t>(one.chrom)]);
+        require(chrom && one.end <= sizes.length(*chrom),
+                fmt::format("{}: {} is not within a chromosome of {}; are they of one assembly?",
+                            source.file().string(), said(one, track.chroms), chrom_sizes.string()));
+        intervals.push_back({*chrom, one.start, one.end, static_cast<float>(one.value)});
+    }
+    store::FileOutput out(output, choice.overwrite);
+    genome::write_bigwig(out.path(), sizes, intervals);
+    out.place();
+    return intervals.size();
 }
 
 }  // namespace mpira::report

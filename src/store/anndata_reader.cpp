@@ -77,6 +77,14 @@ std::uint64_t ArrayInfo::size() const {
 
 struct AnnDataReader::State : DatasetReader {
     using DatasetReader::DatasetReader;
+    /// What a column of a data frame holds, as text: of numbers only on request. "" where a value is missing.
+    [[nodiscard]] std::vector<std::string> words(std::string_view path, bool numbers_too) const;
+    /// The same of one dataset.
+    [[nodiscard]] std::vector<std::string> plain_words(std::string_view path, bool numbers_too) const;
+    [[nodiscard]] std::vector<std::int64_t> integers(std::string_view path) const {
+        return as<std::int64_t>(path, H5T_NATIVE_INT64, false);
+    }
+    [[nodiscard]] Categories categories(std::string_view path, bool numbers_too) const;
     [[nodiscard]] nlohmann::json json(std::string_view object, int depth) const;
 };
 
@@ -111,17 +119,7 @@ std::string AnnDataReader::index_name(std::string_view frame) const {
 
 std::vector<std::string> AnnDataReader::index(std::string_view frame) const {
     std::string const name = index_name(frame);
-    std::string const path = fmt::format("{}/{}", frame, name);
-    if (state_->is_group(path)) return strings(path);
-    bool const textual = state_->about(path, [&] {
-        auto const dataset = state_->open_dataset(path);
-        h5::Datatype const stored(h5::check(H5Dget_type(dataset.get()), "H5Dget_type"));
-        return H5Tget_class(stored.get()) == H5T_STRING;
-    });
-    if (textual) return strings(path);
-    std::vector<std::string> names;
-    for (std::int64_t const number : integers(path)) names.push_back(std::to_string(number));
-    return names;
+    return labels(fmt::format("{}/{}", frame, name));
 }
 
 std::vector<std::string> AnnDataReader::columns(std::string_view frame) const {
@@ -140,31 +138,61 @@ std::uint64_t AnnDataReader::variables() const {
     return index("var").size();
 }
 
-std::vector<std::string> AnnDataReader::strings(std::string_view path) const {
-    std::string const kind = state_->encoding(path);
+std::vector<std::string> AnnDataReader::State::plain_words(std::string_view path, bool numbers_too) const {
+    return about(path, [&] {
+        auto const dataset = open_dataset(path);
+        h5::Datatype const stored(h5::check(H5Dget_type(dataset.get()), "H5Dget_type"));
+        if (!numbers_too || H5Tget_class(stored.get()) == H5T_STRING) return string_array(path);
+        auto const type = info_of(path, dataset.get()).type;
+        if (is_float(type))
+            refuse(path,
+                   fmt::format("is {}: names, whole numbers or True and False were expected (in Python: "
+                               "column.astype(str))",
+                               numpy_name(type)));
+        std::vector<std::string> words;
+        for (std::int64_t const number : integers(path))
+            words.push_back(type != Type::boolean ? std::to_string(number) : number != 0 ? "True" : "False");
+        return words;
+    });
+}
+
+std::vector<std::string> AnnDataReader::State::words(std::string_view path, bool numbers_too) const {
+    std::string const kind = encoding(path);
     if (kind == "categorical") {
-        auto const found = categories(path);
+        auto const found = categories(path, numbers_too);
         std::vector<std::string> all;
         all.reserve(found.codes.size());
         for (std::int32_t const code : found.codes)
             all.push_back(code < 0 ? std::string() : found.categories[static_cast<std::size_t>(code)]);
         return all;
     }
-    if (kind == "nullable-string-array") {
-        auto all = strings(fmt::format("{}/values", path));
+    if (kind == "nullable-string-array" || (numbers_too && kind.starts_with("nullable-"))) {
+        auto all = plain_words(fmt::format("{}/values", path), numbers_too);
         auto const missing = integers(fmt::format("{}/mask", path));
-        if (missing.size() != all.size()) state_->refuse(path, "has a mask of another length");
+        if (missing.size() != all.size()) refuse(path, "has a mask of another length");
         for (std::size_t i = 0; i < all.size(); ++i)
             if (missing[i] != 0) all[i].clear();
         return all;
     }
-    return state_->about(path, [&] { return state_->string_array(path); });
+    return plain_words(path, numbers_too);
+}
+
+std::vector<std::string> AnnDataReader::strings(std::string_view path) const {
+    return state_->words(path, false);
+}
+
+std::vector<std::string> AnnDataReader::labels(std::string_view path) const {
+    return state_->words(path, true);
 }
 
 Categories AnnDataReader::categories(std::string_view path) const {
+    return state_->categories(path, false);
+}
+
+Categories AnnDataReader::State::categories(std::string_view path, bool numbers_too) const {
     Categories found;
-    if (state_->encoding(path) != "categorical") {
-        std::vector<std::string> const all = strings(path);
+    if (encoding(path) != "categorical") {
+        std::vector<std::string> const all = words(path, numbers_too);
         found.categories = all;
         std::sort(found.categories.begin(), found.categories.end());
         found.categories.erase(std::unique(found.categories.begin(), found.categories.end()),
@@ -175,20 +203,21 @@ Categories AnnDataReader::categories(std::string_view path) const {
         }
         return found;
     }
-    found.categories = strings(fmt::format("{}/categories", path));
+    auto const names = fmt::format("{}/categories", path);
+    if (encoding(names) == "categorical") refuse(names, "is a categorical itself");
+    found.categories = words(names, numbers_too);
     auto const codes = integers(fmt::format("{}/codes", path));
     found.codes.reserve(codes.size());
     for (std::int64_t const code : codes) {
         if (code < -1 || code >= static_cast<std::int64_t>(found.categories.size()))
-            state_->refuse(path,
-                           fmt::format("has a code {} for {} categories", code, found.categories.size()));
+            refuse(path, fmt::format("has a code {} for {} categories", code, found.categories.size()));
         found.codes.push_back(static_cast<std::int32_t>(code));
     }
     return found;
 }
 
 std::vector<std::int64_t> AnnDataReader::integers(std::string_view path) const {
-    return state_->as<std::int64_t>(path, H5T_NATIVE_INT64, false);
+    return state_->integers(path);
 }
 std::vector<double> AnnDataReader::numbers(std::string_view path) const {
     return state_->as<double>(path, H5T_NATIVE_DOUBLE, true);

@@ -49,6 +49,17 @@ void require_new(std::filesystem::path const& file, bool overwrite) {
                         file.string(), file.string()));
 }
 
+void require_new_folder(std::filesystem::path const& folder, bool overwrite) {
+    require_new(folder, overwrite);
+    if (!is_there(folder)) return;
+    require(std::filesystem::is_directory(std::filesystem::symlink_status(folder)),
+            fmt::format("output {} is no folder, so --overwrite doesn't replace it by one; name another",
+                        folder.string()));
+    auto const aside = std::filesystem::path(folder.string() + ".old");
+    require(!is_there(aside), fmt::format("{} is in the way of {}, which would get that name; delete it",
+                                          aside.string(), folder.string()));
+}
+
 Draft::Draft(std::filesystem::path const& target, FileIo& io, int stripes) : target_(target), io_(&io) {
     remove_leftover_drafts(target, [&](auto const& left) { return io.unlink(left); });
     bool told = false;
@@ -112,9 +123,8 @@ FolderDraft::~FolderDraft() {
 void FolderDraft::place(bool overwrite) {
     if (::syncfs(descriptor_.get()) != 0) fail_errno("syncing", path_.string());
     if (overwrite && is_there(target_)) {
+        require_new_folder(target_, overwrite);  // still
         auto const aside = std::filesystem::path(target_.string() + ".old");
-        require(!is_there(aside), fmt::format("{} is in the way of {}, which would get that name; delete it",
-                                              aside.string(), target_.string()));
         if (io_->rename(target_, aside) != 0) fail_errno("renaming to " + aside.string(), target_.string());
     }
     // No RENAME_NOREPLACE on some network file systems, and no hard links to folders; but rename() itself

@@ -63,6 +63,8 @@ void write_file(std::filesystem::path const& file, std::span<std::byte const> by
 
 /// Refuses an existing output without `overwrite`, and an output in no folder.
 void require_new(std::filesystem::path const& file, bool overwrite);
+/// The same of a folder: with `overwrite` it must be one, and TARGET.old must not be there yet.
+void require_new_folder(std::filesystem::path const& folder, bool overwrite);
 
 /// An empty HDF5 file for AnnData: oldest format, no time stamps, everything at multiples of 128 bytes: a
 /// journal row never lies across a sector's border, and rows can be mapped as any scalar type.

@@ -71,7 +71,7 @@ struct TextFolder::State {
 };
 
 TextFolder::TextFolder(std::filesystem::path const& target, bool overwrite) {
-    require_new(target, overwrite);
+    require_new_folder(target, overwrite);
     state_ = std::make_unique<State>(target, overwrite);
 }
 TextFolder::TextFolder(TextFolder&&) noexcept = default;

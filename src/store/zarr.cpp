@@ -167,7 +167,7 @@ struct ZarrFolder::Rows::State {
 };
 
 ZarrFolder::ZarrFolder(fs::path const& target, bool overwrite) {
-    require_new(target, overwrite);
+    require_new_folder(target, overwrite);
     state_ = std::make_unique<State>(target, overwrite);
     group("");
 }

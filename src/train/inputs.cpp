@@ -282,7 +282,7 @@ model::ModelCard card_of(Settings const& settings, Inputs const& inputs) {
     }
     card.window_regions = settings.text("input.rows");
     if (card.architecture.head == model::HeadKind::expression) {
-        card.output_names = settings.texts("target.expression");
+        card.output_names = output_names(settings);
     }
     return card;
 }

@@ -45,7 +45,7 @@ std::string predictions_text(Settings const& settings, Inputs const& inputs,
                              std::span<float const> predicted) {
     auto const& table = inputs.table;
     auto const regions = inputs.atlas->regions();
-    auto const names = target_columns(settings);
+    auto const names = output_names(settings);
     auto const region_names = inputs.atlas->region_names();
     bool const several = inputs.cell_types.size() > 1;
     std::string text = "region\tchrom\tstart\tend";

@@ -246,9 +246,12 @@ model::HeadKind head_of(Settings const& settings) {
     return kind == "expression" ? model::HeadKind::expression : model::HeadKind::accessibility;
 }
 
-std::vector<std::string> target_columns(Settings const& settings) {
-    if (head_of(settings) == model::HeadKind::expression) return settings.texts("target.expression");
-    return {"accessibility"};
+std::vector<std::string> output_names(Settings const& settings) {
+    if (head_of(settings) != model::HeadKind::expression) return {"accessibility"};
+    std::vector<std::string> names;
+    for (auto const& column : settings.texts("target.expression"))
+        names.push_back(model::output_name_of(column));
+    return names;
 }
 
 model::GetConfig network_of(Settings const& settings, std::uint64_t motifs, model::GetConfig const* base) {

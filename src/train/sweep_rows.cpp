@@ -97,7 +97,7 @@ void SweepRows::look_at_runs() {
         }
         if (r == 0) {
             outputs_ = inputs.table.outputs;
-            output_names_ = target_columns(run.settings);
+            output_names_ = output_names(run.settings);
         }
         require(
             inputs.table.outputs == outputs_,

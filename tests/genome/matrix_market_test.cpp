@@ -31,11 +31,11 @@ Found read(CellMatrix& matrix) {
 TEST(MatrixMarket, PeaksOfABed) {
     Folder const folder;
     auto const matrix = open_matrix_market(
-        folder_of(folder, "atac", kHead + "%metadata\n3 2 4\n1 1 2\n3 2 1\n2 1 0\n3\t1  7.00\n", "peaks.bed",
-                  "# peaks\nchr1\t10\t20\nchr1\t30\t40\nchr2\t0\t5\n"));
+        folder_of(folder, "atac", kHead + "%metadata\n3 2 5\n1 1 2\n3 2 1\n2 1 0\n3\t1  7.00\n2 2 1.2e+02\n",
+                  "peaks.bed", "# peaks\nchr1\t10\t20\nchr1\t30\t40\nchr2\t0\t5\n"));
     EXPECT_THAT(matrix->peaks(), ElementsAre("chr1:10-20", "chr1:30-40", "chr2:0-5"));
     EXPECT_THAT(matrix->cells(), ElementsAre("AAA-1", "CCC-1"));
-    EXPECT_EQ(read(*matrix), (Found{{0, 0, 2}, {2, 1, 1}, {2, 0, 7}}));
+    EXPECT_EQ(read(*matrix), (Found{{0, 0, 2}, {2, 1, 1}, {2, 0, 7}, {1, 1, 120}}));
     EXPECT_EQ(matrix->files().size(), 3U);
 }
 
@@ -71,6 +71,10 @@ TEST(MatrixMarket, Refusals) {
              {kHead + "3 9 1\n1 1 1\n", {"line 2", "9 columns", "barcodes.tsv", "2"}},
              {kHead + "3 2\n", {"line 2", "three whole numbers"}},
              {kHead + "3 2 1\n1 1 1.5\n", {"line 3", "three whole numbers"}},
+             {kHead + "3 2 1\n1 1 1e-1\n", {"line 3", "three whole numbers"}},
+             {kHead + "3 2 1\n1 1 1e300\n", {"line 3", "three whole numbers"}},
+             {kHead + "3 2 1\n1 1 1 1\n", {"line 3", "three whole numbers"}},
+             {kHead + "3 2 1\n1e0 1 1\n", {"line 3", "three whole numbers"}},
              {kHead + "3 2 1\n4 1 1\n", {"line 3", "row 4"}},
              {kHead + "3 2 1\n1 0 1\n", {"line 3", "column 0"}},
              {kHead + "3 2 1\n1 1 -1\n", {"line 3", "value -1"}},

@@ -1,5 +1,6 @@
 #include "mpira/genome/regions.hpp"
 
+#include <fmt/format.h>
 #include <htslib/bgzf.h>
 
 #include "mpira/genome/fasta.hpp"
@@ -96,6 +97,31 @@ TEST(Bed, ThreeColumnsNarrowPeakAndGzip) {
 
     std::filesystem::resize_file(file, std::filesystem::file_size(file) - 12);
     expect_refusal([&] { (void)read_bed(file, two_chroms()); }, {"peaks.narrowPeak.gz", "damaged"});
+}
+
+TEST(Bed, LinesOfOneIntervalAreOneRegionUnlessTheirSummitsDiffer) {
+    Folder const folder;
+    auto const line = [](int start, int summit) {
+        return fmt::format("chr2\t{}\t300\tp\t1\t.\t1\t-1\t-1\t{}\n", start, summit);
+    };
+    auto const file =
+        folder.write("summits.narrowPeak", line(100, 150) + line(100, 20) + line(100, 150) + line(40, 7));
+    auto const merged = read_bed(file, two_chroms());
+    EXPECT_THAT(merged.regions, ElementsAre(Region{0, 40, 300}, Region{0, 100, 300}));
+    EXPECT_THAT(merged.summits, ElementsAre(7, 150));
+    auto const kept = read_bed(file, two_chroms(), Duplicates::differ_by_summit);
+    EXPECT_THAT(kept.regions, ElementsAre(Region{0, 40, 300}, Region{0, 100, 300}, Region{0, 100, 300}));
+    EXPECT_THAT(kept.summits, ElementsAre(7, 20, 150));
+    EXPECT_EQ(kept.report.duplicates, 1);
+}
+
+TEST(Bed, AByteOrderMarkIsNoPartOfTheFirstName) {
+    Folder const folder;
+    auto const bed = read_bed(folder.write("marked.bed",
+                                           "\xEF\xBB\xBF"
+                                           "chr2\t1\t2\r\n"),
+                              two_chroms());
+    EXPECT_THAT(bed.regions, ElementsAre(Region{0, 1, 2}));
 }
 
 TEST(Bed, RealPeaks) {

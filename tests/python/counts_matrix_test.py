@@ -163,6 +163,40 @@ def files_are_added_and_regions_may_be_given(folder):
     check(folder / "counts.h5ad", *one.grouped())
 
 
+def columns_that_name_cell_types(folder):
+    """Clusters are often numbers, and pandas has several kinds of these."""
+    sample = Sample(4)
+    lay_out(folder, sample)
+    number = {"Kc": 3, "Mbn2": 11, "S2 cells": 7}
+    known = [kind for kind in sample.types if kind]
+    sample.types = [kind or known[i % len(known)] for i, kind in enumerate(sample.types)]
+    numbers = [number[kind] for kind in sample.types]
+    missing = [None if i % 5 == 0 else n for i, n in enumerate(numbers)]
+    forms = {"int": np.array(numbers), "category": pd.Categorical(numbers), "nullable": pd.array(missing, dtype="Int64"),
+             "bool": np.array(numbers) > 5, "float": np.array(numbers) / 2}
+    made = anndata.AnnData(X=sample.counts.astype(np.float32), obs=pd.DataFrame(forms, index=sample.barcodes),
+                           var=pd.DataFrame(index=sample.names()))
+    made.write_h5ad(folder / "clusters.h5ad")
+    for column, names in (("int", numbers), ("category", numbers), ("nullable", missing), ("bool", forms["bool"])):
+        sample.types = ["" if name is None else str(name) for name in names]
+        count(folder, [folder / "clusters.h5ad"], "--set", f"matrix.cell_types={column}")
+        check(folder / "counts.h5ad", *sample.grouped())
+    told = count(folder, [folder / "clusters.h5ad"], "--set", "matrix.cell_types=float", output="no.h5ad", code=2)
+    assert "obs/float" in told.stderr and "astype(str)" in told.stderr, told
+
+
+def peaks_among_the_genes_of_anndata(folder):
+    sample = Sample(5)
+    lay_out(folder, sample)
+    both = np.hstack([sample.genes, sample.counts]).astype(np.float32)
+    path = write_anndata(folder / "both.h5ad", sample, both, [f"g{i}" for i in range(7)] + sample.names())
+    made = anndata.read_h5ad(path)
+    made.var["feature_types"] = ["Gene Expression"] * 7 + ["Peaks"] * len(sample.peaks)
+    made.write_h5ad(path)
+    count(folder, [path], "--set", "matrix.cell_types=kind")
+    check(folder / "counts.h5ad", *sample.grouped())
+
+
 def wrong_matrices_are_named(folder):
     sample = Sample(3)
     lay_out(folder, sample)
@@ -195,8 +229,21 @@ def wrong_matrices_are_named(folder):
     with h5py.File(cell_ranger, "r+") as file:
         del file["matrix/indices"]
         file["matrix/indices"] = np.zeros(3, dtype=np.int64)
-    refuses([cell_ranger], "--set", f"barcodes={folder / 'types.tsv'}", says=["cut.h5", "matrix", "don't fit"])
+    by_barcode = ["--set", f"barcodes={folder / 'types.tsv'}"]
+    refuses([cell_ranger], *by_barcode, says=["cut.h5", "matrix", "don't fit"])
+    # What would do nothing.
+    folders = write_matrix_market(folder / "atac", sample, False)
+    refuses([folders], *column, says=["matrix.cell_types", "atac", "barcodes"])
+    refuses([folders], *by_barcode, "--set", "matrix.values=raw/X", says=["atac", "one matrix only", "raw/X"])
+    refuses([good], *column, "--set", "bam.min_mapq=10", says=["bam.min_mapq", "BAMs"])
+    # What would be added up as if it were meant.
+    sample.peaks[3] = sample.peaks[8]
+    refuses([write_matrix_market(folder / "peaks", sample, False)], *by_barcode, says=["peaks", "twice", sample.names()[3]])
+    sample = Sample(3)
+    sample.barcodes[3] = sample.barcodes[8]
+    refuses([write_cell_ranger(folder / "cells.h5", sample)], *by_barcode, says=["cells.h5", "twice", sample.barcodes[3]])
 
 
 if __name__ == "__main__":
-    run_cases([every_form_equals_pandas, files_are_added_and_regions_may_be_given, wrong_matrices_are_named])
+    run_cases([every_form_equals_pandas, files_are_added_and_regions_may_be_given, columns_that_name_cell_types,
+               peaks_among_the_genes_of_anndata, wrong_matrices_are_named])

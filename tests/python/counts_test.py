@@ -114,13 +114,13 @@ def main():
     (folder / "chrom.sizes").write_text("".join(f"{name}\t{length}\n" for name, length in lengths.items()))
     a = write_fragments(folder / "a.tsv.gz", rng, lengths | {"chrM": 500}, 3000)
     b = write_fragments(folder / "b.tsv.gz", rng, {"chr1": 9000}, 700)
-    (folder / "cells.tsv").write_text("".join(f"cell{n}-1\t{'toy cell' if n % 3 else 'other'}\n" for n in range(30)))
+    (folder / "cells.tsv").write_text("Barcode\tcluster\n" + "".join(f"cell{n}-1\t{'toy cell' if n % 3 else 'other'}\n" for n in range(30)))
 
     words = ["counts", "--set", f"genome.chrom_sizes={folder / 'chrom.sizes'}", "--set", "genome.assembly=toy",
              "--set", f"regions.bed={folder / 'some.bed'}", "--set", "unit.regions=7"]
     by_file = [*words, "--set", f"fragments=toy_cell={a},other={b},toy_cell={b}"]
     by_barcode = [*words, "--set", f"fragments={a},{b}", "--set", f"barcodes={folder / 'cells.tsv'}"]
-    known = dict(line.split("\t") for line in (folder / "cells.tsv").read_text().splitlines())
+    known = dict(line.split("\t") for line in (folder / "cells.tsv").read_text().splitlines()[1:])
     for insertions in (False, True):
         counted = ["--set", f"counted={'insertions' if insertions else 'fragments'}"]
         of = lambda path, cell_type_of: pysam_counts(path, regions, insertions, cell_type_of)
@@ -197,7 +197,16 @@ def main():
     (folder / "twice.tsv").write_text("cell1-1\tx\ncell1-1\ty\n")
     (folder / "alone.tsv").write_text("cell1-1\n")
     elsewhere = write_fragments(folder / "elsewhere.tsv.gz", rng, {"1": 500}, 5)
+    refuses([*features, "--set", "accessibility.floor_scale=cpm"], ["accessibility.floor_scale", "not given"])
+    refuses([*features, "--set", "accessibility.counts=", "--set", "accessibility.floor=2"],
+            ["accessibility.floor", "no accessibility"])
+    refuses([*features, "--set", "accessibility.counts=", "--set", "accessibility.per=1e6"],
+            ["accessibility.per", "not given"])
+    refuses([*features, "--set", "accessibility.counts=", "--set", f"accessibility.table={folder / 'signal.tsv'}",
+             "--set", "accessibility.floor=9"], ["accessibility.floor", "'Kc' reaches 9", "the largest is 4"])
     refuses([*words, "--set", f"fragments={a}"], ["fragments", "name=path"])
+    refuses([*words, "--set", f"fragments=x={a}", "--set", "matrix.values=raw/X"], ["matrix.values", "of matrices"])
+    refuses([*words, "--set", f"fragments=x={a}", "--set", "bam.min_mapq=10"], ["bam.min_mapq", "none of the fragments is one"])
     header = "@SQ\tSN:chr1\tLN:9000\n"
     (folder / "text.sam").write_text(header)
     refuses([*words, "--set", f"fragments=x={folder / 'text.sam'}"], ["text.sam", "samtools sort"])
@@ -213,6 +222,18 @@ def main():
     refuses([*words, "--set", f"fragments=x={elsewhere}"], ["elsewhere.tsv.gz", "'1'", "'chr1'"])
     refuses([*words, "--set", f"fragments={a}", "--set", f"barcodes={folder / 'twice.tsv'}"], ["twice.tsv", "line 2", "twice"])
     refuses([*words, "--set", f"fragments={a}", "--set", f"barcodes={folder / 'alone.tsv'}"], ["alone.tsv", "line 1"])
+    # Barcodes of another kind are told of at once, and nothing but zeros is no result.
+    (folder / "bare.tsv").write_text("cell1\tx\ncell2\ty\n")
+    failed = mpira(*words, "--set", f"fragments={a}", "--set", f"barcodes={folder / 'bare.tsv'}",
+                   "--output", folder / "zeros.h5ad", ranks=2, code=2)
+    assert "fragments looked at has a barcode" in failed.stderr and "'cell1'" in failed.stderr, failed
+    assert "bare.tsv: none of its barcodes is in the fragments" in failed.stderr, failed
+    # A genome with shorter chromosomes.
+    (folder / "short.sizes").write_text("chr1\t9000\nchr2\t7000\nchr3\t40\n")
+    failed = mpira(*words, "--set", f"genome.chrom_sizes={folder / 'short.sizes'}", "--set", f"fragments=x={a}",
+                   "--output", folder / "short.h5ad", code=2)
+    assert "a.tsv.gz: a fragment at chr3:" in failed.stderr and "chr3 has 40 bp" in failed.stderr, failed
+
     refuses([*features, "--set", f"accessibility.table={folder / 'x.tsv'}"], ["accessibility.counts", "one of"])
     refuses([*features, "--set", f"accessibility.counts={folder / 'atlas.h5ad'}"], ["atlas.h5ad", "mpira counts"])
     refuses([*features, "--set", f"regions.bed={folder / 'regions.bed'}"], ["file0.h5ad", "count them anew"])

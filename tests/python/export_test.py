@@ -299,7 +299,7 @@ def wrong_requests_are_named(folder):
     refused("did you mean 'layers/mean_abs'", jacobian, "--format", "tsv", "--output", out, "--values", "layers/mean_ab")
     refused("which of the", jacobian, "--format", "bedgraph", "--output", out)
     refused("neither a variable nor", jacobian, "--format", "bedgraph", "--output", out, "--column", "gene_id")
-    refused("which bedGraph needs", folder / "synthetic.h5ad", "--format", "bedgraph", "--output", out)
+    refused("which tracks need", folder / "synthetic.h5ad", "--format", "bedgraph", "--output", out)
     refused("does nothing with", jacobian, "--format", "tsv", "--output", out, "--column", "predicted")
     refused("parquet", jacobian, "--format", "parquet", "--output", out)
     # Another atlas under the same name.

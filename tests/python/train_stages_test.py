@@ -133,9 +133,9 @@ def check_promoters(folder):
         row = dict(zip(header, row))
         for name, strand in (("plus", "+"), ("minus", "-")):
             scored.append(on[row["region"]] == "." or strand in on[row["region"]])
-            assert int(row[f"scored_{{cell_type}}.{name}"]) == scored[-1], (row, on[row["region"]])
-            predicted.append(float(row[f"predicted_{{cell_type}}.{name}"]))
-            target.append(float(row[f"target_{{cell_type}}.{name}"]))
+            assert int(row[f"scored_{name}"]) == scored[-1], (row, on[row["region"]])
+            predicted.append(float(row[f"predicted_{name}"]))
+            target.append(float(row[f"target_{name}"]))
     scored, found = np.array(scored), card["training"]["held_out"]
     assert 0.4 < scored.mean() < 0.8 and found["entries"] == scored.sum(), (scored.mean(), found)
     for mask, figures in ((scored, found), (np.full(len(scored), True), found["all_entries"])):

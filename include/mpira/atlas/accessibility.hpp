@@ -57,7 +57,8 @@ public:
     ~Accessibility();
 
     /// From now on values below the floor read as 0; one that equals it stays. Throws Origin::usage, naming
-    /// `where`, for a scale that only counts have, and where the largest count of a cell type lies below.
+    /// `where`, without cell types, for peak files, for a scale that only counts have, and where the largest
+    /// value of a cell type lies below.
     void set_floor(AccessibilityFloor const& floor, std::string_view where);
 
     [[nodiscard]] std::vector<std::string> const& cell_types() const noexcept;

@@ -33,8 +33,8 @@ public:
     ~RegionTable();
 
     [[nodiscard]] std::vector<std::string> const& columns() const noexcept;
-    /// Of each column, whether any region has more than 0.
-    [[nodiscard]] std::vector<bool> const& has_signal() const noexcept;
+    /// The largest value of each column.
+    [[nodiscard]] std::vector<double> const& largest() const noexcept;
     /// Values of regions [first, first + out.size() / columns), (regions, columns) row-major.
     void read_rows(std::uint64_t first, std::span<float> out) const;
     /// Names the content of the file; empty without columns.

@@ -63,6 +63,8 @@ public:
     /// text() as a path; relative ones are taken from the current directory. Empty text: an empty path.
     [[nodiscard]] std::filesystem::path path(std::string_view key) const;
 
+    /// Whether the key has the value that the schema gives it.
+    [[nodiscard]] bool is_fallback(std::string_view key) const;
     [[nodiscard]] std::span<SettingSpec const> schema() const noexcept { return schema_; }
     [[nodiscard]] std::string const& source() const noexcept { return source_; }
     /// {"sites.insertions": 600, ...}: those that affect the result, or all of them.

@@ -19,6 +19,8 @@ std::string did_you_mean(std::string_view wrong, std::span<std::string const> kn
 
 std::vector<std::string_view> split(std::string_view line, char separator);
 std::string_view trim(std::string_view line);
+/// A file's first line without the byte order mark (UTF-8) that some Windows programs put before it.
+std::string_view without_mark(std::string_view line);
 
 /// The whole of `field` as a number, or nothing: no sign games, no trailing text, no NaN.
 std::optional<std::int64_t> to_integer(std::string_view field);

@@ -75,12 +75,13 @@ struct BenchOptions {
 
 /// Options of `mpira export`.
 struct ExportOptions {
-    std::string format;               ///< "tsv", "enhancers", "bedgraph", "gcell-zarr"
-    std::filesystem::path atlas;      ///< gcell-zarr
-    std::vector<std::string> rows;    ///< "column=value"
-    std::string values = "X";         ///< or "layers/<name>"
-    std::string column;               ///< bedgraph
-    std::string overlaps = "refuse";  ///< bedgraph: or "mean"
+    std::string format;                 ///< "tsv", "enhancers", "bedgraph", "bigwig", "gcell-zarr"
+    std::filesystem::path atlas;        ///< gcell-zarr
+    std::filesystem::path chrom_sizes;  ///< bigwig
+    std::vector<std::string> rows;      ///< "column=value"
+    std::string values = "X";           ///< or "layers/<name>"
+    std::string column;                 ///< bedgraph
+    std::string overlaps = "refuse";    ///< bedgraph: or "mean"
 };
 
 /// Options of `mpira evaluate`.

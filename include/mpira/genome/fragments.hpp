@@ -46,6 +46,8 @@ public:
     ~FragmentFile();
 
     [[nodiscard]] std::filesystem::path const& file() const noexcept;
+    /// Whether it is a BAM.
+    [[nodiscard]] bool is_alignments() const noexcept;
     /// Chromosomes that have fragments.
     [[nodiscard]] std::vector<std::string> const& chroms() const noexcept;
     /// Calls `each` with every fragment that shares a base with [start, end) of `chrom`, in the file's order;

@@ -70,7 +70,7 @@ struct BedReport {
 /// A BED file in chrom.sizes order. Columns that the file does not have are empty vectors; the others have an
 /// entry a region.
 struct Bed {
-    std::vector<Region> regions;        ///< strictly increasing
+    std::vector<Region> regions;        ///< increasing; strictly, unless they differ by summit
     std::vector<std::string> names;     ///< column 4
     std::vector<double> scores;         ///< column 5; "." is 0
     std::vector<char> strands;          ///< column 6: '+', '-' or '.'
@@ -79,14 +79,21 @@ struct Bed {
     BedReport report;
 };
 
+/// Which lines of one interval are one region.
+enum class Duplicates : std::uint8_t {
+    merge,            ///< all: rows of an atlas are told by their interval
+    differ_by_summit  ///< those with one summit: a peak caller writes a line a summit
+};
+
 /// Reads BED3 to BED6 and narrowPeak (10 columns), plain or gzipped; of BED7-9 and BED12 the first six
 /// columns are taken. Tabs separate, or blanks where a line has no tab.
 ///
-/// Sorted in chrom.sizes order. Of lines with the same chromosome, start and end the first in the file stays,
-/// with the strand '.' where they are on different ones.
+/// Sorted in chrom.sizes order. Of lines with the same chromosome, start and end (on request: and summit) the
+/// first in the file stays, with the strand '.' where they are on different ones.
 /// Overlapping regions are kept. Refused by file and line: fewer than three columns, a column count that
 /// changes, unknown chromosomes (with the nearest known name), non-integers, start < 0, start >= end, an end
 /// past the chromosome, a strand other than + - .; and a file without any region.
-Bed read_bed(std::filesystem::path const& file, ChromSizes const& chroms);
+Bed read_bed(std::filesystem::path const& file, ChromSizes const& chroms,
+             Duplicates duplicates = Duplicates::merge);
 
 }  // namespace mpira::genome

@@ -51,6 +51,10 @@ struct GetConfig {
 /// "feature_0"..; what columns are called when a model card gives no names.
 std::vector<std::string> default_output_names(GetConfig const& config);
 
+/// What an output is called that was trained on this column of expression: "plus" for "{cell_type}.plus",
+/// which stands for a column of each cell type, "Kc.plus" for itself.
+std::string output_name_of(std::string_view column);
+
 void to_json(nlohmann::json& json, GetConfig const& config);
 /// Throws Origin::usage naming the key that is missing or has the wrong type.
 void from_json(nlohmann::json const& json, GetConfig& config);

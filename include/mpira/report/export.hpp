@@ -40,6 +40,12 @@ enum class Overlaps {
 std::uint64_t export_bedgraph(std::filesystem::path const& result, std::filesystem::path const& output,
                               std::string const& column, Overlaps overlaps, ExportChoice const& choice);
 
+/// The same as bigWig, with zoom levels; values become 32-bit floats, as the format has them. `chrom_sizes`:
+/// names and lengths of all chromosomes. Refused: a row outside them.
+std::uint64_t export_bigwig(std::filesystem::path const& result, std::filesystem::path const& output,
+                            std::filesystem::path const& chrom_sizes, std::string const& column,
+                            Overlaps overlaps, ExportChoice const& choice);
+
 /// A perturb result as a line a row and region in its reach: what obs says of the row, the region, its
 /// distance and its scores, unscaled. Takes `rows` and `partial` of the choice. Compressed when the output
 /// ends in .gz. Returns the number of lines below the header.

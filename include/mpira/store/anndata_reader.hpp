@@ -104,6 +104,9 @@ public:
 
     /// A string-array, a categorical of strings (no value: ""), or a nullable-string-array.
     [[nodiscard]] std::vector<std::string> strings(std::string_view path) const;
+    /// What names something, such as a cluster: as strings(), and whole numbers and booleans ("True") in the
+    /// same forms as text. Floats are refused.
+    [[nodiscard]] std::vector<std::string> labels(std::string_view path) const;
     /// The same without a copy of a string a row.
     [[nodiscard]] Categories categories(std::string_view path) const;
     /// Any integers or booleans.

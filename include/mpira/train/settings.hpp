@@ -16,8 +16,8 @@ namespace mpira::train {
 /// The settings as the parts take them. Usage errors name the key.
 [[nodiscard]] Recipe recipe_of(Settings const& settings);
 [[nodiscard]] model::HeadKind head_of(Settings const& settings);
-/// The names of the target's columns: one, accessibility, or a column a strand (target.expression).
-[[nodiscard]] std::vector<std::string> target_columns(Settings const& settings);
+/// What the outputs are called: accessibility, or one each of target.expression (model::output_name_of).
+[[nodiscard]] std::vector<std::string> output_names(Settings const& settings);
 /// The GET over `motifs` motif columns and the accessibility column: fresh, or (base not null) with the
 /// widths of the weights it starts from.
 [[nodiscard]] model::GetConfig network_of(Settings const& settings, std::uint64_t motifs,

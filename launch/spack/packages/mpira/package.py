@@ -22,6 +22,7 @@ class Mpira(CMakePackage):
     depends_on("mpi@3.1:")
     depends_on("hdf5@1.10:+mpi+shared")
     depends_on("htslib")
+    depends_on("libbigwig")
     depends_on("sqlite@3:")
     depends_on("libdeflate")
     depends_on("xxhash")
