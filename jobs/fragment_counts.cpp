@@ -76,7 +76,7 @@ private:
     };
     void open_sources();
     void refuse_idle_settings() const;
-    void refuse_other_assemblies() const;
+    void refuse_other_assemblies();
     void tell_strange_barcodes();
     void make_layout();
     [[nodiscard]] std::vector<Stretch> stretches(std::size_t first, std::size_t last) const;
@@ -115,8 +115,8 @@ void FragmentCounts::open_sources() {
     }
 }
 
-void FragmentCounts::refuse_other_assemblies() const {
-    for (auto const& source : sources_) {
+void FragmentCounts::refuse_other_assemblies() {
+    for (auto& source : sources_) {
         auto const& names = source.file.chroms();
         bool const known = std::ranges::any_of(regions_, [&](genome::Region const& region) {
             return std::ranges::find(names, chroms_.name(region.chrom)) != names.end();
@@ -125,6 +125,17 @@ void FragmentCounts::refuse_other_assemblies() const {
                 fmt::format("{}: no fragment is on a chromosome of the regions; it has '{}', they have '{}'",
                             source.file.file().string(), names.empty() ? std::string() : names.front(),
                             chroms_.name(regions_.front().chrom)));
+        for (auto const& name : names) {
+            auto const chrom = chroms_.find(name);
+            if (!chrom) continue;
+            auto const length = chroms_.length(*chrom);
+            source.file.read(name, length, kChromosomeEnd, [&](genome::Fragment const& fragment) {
+                require(fragment.start < length,
+                        fmt::format(
+                            "{}: a fragment at {}:{}-{}, but {} has {} bp: is it of another assembly?",
+                            source.file.file().string(), name, fragment.start, fragment.end, name, length));
+            });
+        }
     }
 }
 
@@ -219,13 +230,8 @@ double FragmentCounts::relative_cost(std::uint64_t unit) const {
 void FragmentCounts::read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
                           std::stop_token const& stop,
                           std::function<void(genome::Fragment const&, std::uint32_t)> const& each) {
-    auto const number = chroms_.find(chrom);
-    auto const length = number ? chroms_.length(*number) : kChromosomeEnd;
     source.file.read(chrom, from, to, [&](genome::Fragment const& fragment) {
         if (stop.stop_requested()) throw Error(Origin::stopped, "stopped within a unit");
-        require(fragment.start < length,
-                fmt::format("{}: a fragment at {}:{}-{}, but {} has {} bp: is it of another assembly?",
-                            source.file.file().string(), chrom, fragment.start, fragment.end, chrom, length));
         auto const cell_type =
             barcodes_ ? barcodes_->find(fragment.barcode) : std::optional(source.cell_type);
         if (cell_type) each(fragment, *cell_type);
