@@ -139,7 +139,7 @@ def signalled(folder):
     result = running.wait(30)
     took, done = time.time() - begin, status(folder / "sweep.h5ad")["done"]
     print(f"  code {result.returncode} {took:.1f} s after SIGUSR1, {done} of 20 runs done")
-    assert result.returncode == 3 and took < 10 and done < 20, result
+    assert result.returncode == 3 and took < 20 and done < 20, result  # of them 10 s are mpirun's own
     shorter = [*BLOCKS, *settings("ridge: model.kind=ridge", "slow: model.kind=forest baseline.trees=1000000 baseline.depth=2")]
     assert "folds.settings" in mpira(*folds(folder, *shorter), code=2).text  # the file is of that sweep
 
