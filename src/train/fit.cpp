@@ -66,6 +66,9 @@ Fit fit(comm::CommView comm, Settings const& settings, Inputs const& inputs, Fit
 
     learned.ended_early = trainer.ended_early();
     learned.kept_epoch = trainer.kept_epoch();
+    for (auto const& record : learned.history) {
+        if (record.epoch == learned.kept_epoch) learned.validation = record.validation;
+    }
     learned.card = card_of(settings, inputs);
     learned.card.training = {{"identity", inputs.identity},
                              {"kept_epoch", learned.kept_epoch},

@@ -6,6 +6,10 @@
 
 namespace mpira::train {
 
+/// Returns when all ranks have come, and sleeps until then: a blocking barrier would keep a core busy.
+/// [collective]
+void meet_asleep(comm::CommView comm);
+
 /// The leader's word to its group, which unit comes next, without keeping the others' cores busy while they
 /// wait. [collective] One thread at a time, no other collective of the group meanwhile.
 class GroupLink {

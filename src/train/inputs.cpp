@@ -13,6 +13,7 @@
 #include "mpira/base/text.hpp"
 #include "mpira/genome/scan_model.hpp"
 #include "mpira/model/weights.hpp"
+#include "mpira/train/estimators.hpp"
 #include "mpira/train/settings.hpp"
 
 #include "train/table_maker.hpp"
@@ -38,6 +39,7 @@ std::vector<std::string> cell_types_of(Settings const& settings, atlas::Atlas co
 
 void check_input_settings(Settings const& settings, atlas::Atlas const& atlas,
                           std::vector<std::string> const& cell_types) {
+    if (is_estimator(settings)) check_estimator_settings(settings);
     auto const head = head_of(settings);
     bool const accessibility = head == model::HeadKind::accessibility;
     auto const& mode = settings.text("input.accessibility");
@@ -208,6 +210,7 @@ Inputs read_inputs(Settings const& settings, std::shared_ptr<atlas::Atlas const>
     inputs.identity["validation intervals"] = texts_of(inputs.holdout.validation);
     inputs.identity["validation cell types"] = inputs.holdout.validation_cell_types;
     inputs.identity.erase("holdout.folds");
+    for (auto const& key : keys_without_effect(settings)) inputs.identity.erase(key);
     if (!inputs.holdout.train.empty() || !inputs.holdout.train_cell_types.empty()) {  // of a fold file
         inputs.identity["test cell types"] = inputs.holdout.test_cell_types;
         inputs.identity["training intervals"] = texts_of(inputs.holdout.train);

@@ -110,7 +110,7 @@ double poisson_nll(std::span<float const> predicted, std::span<float const> targ
     if (predicted.empty()) return kUndefined;
     double sum = 0;
     for (std::size_t i = 0; i < predicted.size(); ++i) {
-        double const p = predicted[i];
+        double const p = std::max(predicted[i], 0.0F);
         sum += p - target[i] * std::log(p + 1e-8);
     }
     return sum / static_cast<double>(predicted.size());

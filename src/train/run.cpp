@@ -14,6 +14,7 @@
 #include "mpira/base/whole_file.hpp"
 #include "mpira/model/weights.hpp"
 #include "mpira/train/checkpoint.hpp"
+#include "mpira/train/estimators.hpp"
 #include "mpira/train/fit.hpp"
 #include "mpira/train/inputs.hpp"
 #include "mpira/train/run_status.hpp"
@@ -212,6 +213,13 @@ int train_and_write(comm::CommView comm, Settings const& settings, RunOptions co
 int run_train(comm::CommView comm, Settings const& settings, RunOptions const& options) try {
     Files const files(options.output);
     comm::everywhere(comm, [&] {
+        if (is_estimator(settings)) {
+            settings.refuse(
+                "model.kind",
+                fmt::format("{} is a baseline of mpira folds, which leaves predictions and figures "
+                            "but no weights; run it there, beside networks",
+                            settings.text("model.kind")));
+        }
         if (comm.is_root()) check_output(files);
     });
     auto const inputs = comm::everywhere(comm, [&] { return read_inputs(settings); });

@@ -44,6 +44,20 @@ std::vector<std::uint64_t> lengths_of(std::span<PlaceRange const> windows) {
     return lengths;
 }
 
+Score score_places(TrainingTable const& table, std::span<float const> predicted,
+                   std::span<PlaceRange const> runs) {
+    std::vector<float> target;
+    target.reserve(predicted.size());
+    std::vector<std::uint8_t> scored;
+    for (auto const& run : runs) {
+        for (auto entry = run.first * table.outputs; entry < run.end * table.outputs; ++entry) {
+            target.push_back(table.targets[entry]);
+            if (!table.scored.empty()) scored.push_back(table.scored[entry]);
+        }
+    }
+    return score_entries(predicted, target, scored, poisson_nll(predicted, target));
+}
+
 // A failure of this rank is everyone's: the others wait in the sum that follows.
 void Scorer::for_my_passes(std::span<PlaceRange const> chunks,
                            std::function<void(Pass const&)> const& call) const {
@@ -82,17 +96,7 @@ std::vector<float> Scorer::predict(model::Network const& with, std::span<PlaceRa
 }
 
 Score Scorer::score(std::span<float const> predicted, std::span<PlaceRange const> runs) const {
-    auto const& table = parts_.table;
-    std::vector<float> target;
-    target.reserve(predicted.size());
-    std::vector<std::uint8_t> scored;
-    for (auto const& run : runs) {
-        for (auto entry = run.first * table.outputs; entry < run.end * table.outputs; ++entry) {
-            target.push_back(table.targets[entry]);
-            if (!table.scored.empty()) scored.push_back(table.scored[entry]);
-        }
-    }
-    return score_entries(predicted, target, scored, poisson_nll(predicted, target));
+    return score_places(parts_.table, predicted, runs);
 }
 
 Score Scorer::evaluate(model::Network const& with, std::span<PlaceRange const> runs) const {

@@ -25,6 +25,10 @@ namespace mpira::train {
 /// Lengths of windows, as GradientEngine asks for them.
 [[nodiscard]] std::vector<std::uint64_t> lengths_of(std::span<genome::PlaceRange const> windows);
 
+/// Figures of predictions for the places of `runs`, in their order.
+[[nodiscard]] Score score_places(TrainingTable const& table, std::span<float const> predicted,
+                                 std::span<genome::PlaceRange const> runs);
+
 /// What a scorer works with; views, all of which outlive it.
 struct ScorerParts {
     comm::CommView comm;

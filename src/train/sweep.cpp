@@ -11,6 +11,7 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/philox.hpp"
 #include "mpira/base/text.hpp"
+#include "mpira/train/estimators.hpp"
 #include "mpira/train/fold_file.hpp"
 #include "mpira/train/holdout.hpp"
 #include "mpira/train/schema.hpp"
@@ -247,6 +248,19 @@ std::vector<Drawn> with_draws(Settings const& settings, std::vector<Named> const
     return drawn;
 }
 
+// What a setting is given, or drawn, must do something for its model.kind.
+void check_own_keys(Settings const& settings, std::string const& name, Changes const& changes,
+                    Settings const& run, std::span<std::string const> drawn_keys) {
+    auto const without_effect = keys_without_effect(run);
+    for (auto const& [key, value] : changes) {
+        if (std::ranges::find(without_effect, key) == without_effect.end()) continue;
+        bool const drawn = std::ranges::find(drawn_keys, key) != drawn_keys.end();
+        settings.refuse(
+            drawn ? "folds.ranges" : "folds.settings",
+            fmt::format("'{}': {} does nothing with model.kind = \"{}\"", name, key, run.text("model.kind")));
+    }
+}
+
 std::vector<std::uint64_t> seeds_of(Settings const& settings) {
     std::vector<std::uint64_t> seeds;
     for (auto const& item : settings.texts("folds.seeds")) {
@@ -322,6 +336,7 @@ SweepPlan plan_sweep(Settings const& settings, atlas::Atlas const& atlas) {
                 }
                 for (auto const& [key, value] : fold.changes)
                     run.settings.set_from_text(key, value, "folds.by");
+                check_own_keys(settings, setting.name, setting.changes, run.settings, plan.drawn_keys);
                 if (!values.empty() && run.settings.text("validation.mode") == "none") {
                     settings.refuse("folds.draws",
                                     "the best draw is the one with the least validation loss, and "

@@ -20,6 +20,7 @@
 #include "mpira/comm/stop.hpp"
 #include "mpira/model/network.hpp"
 #include "mpira/model/predictor.hpp"
+#include "mpira/train/estimators.hpp"
 #include "mpira/train/fit.hpp"
 #include "mpira/train/fit_cost.hpp"
 #include "mpira/train/inputs.hpp"
@@ -71,21 +72,23 @@ struct SweepJob::State {
               store::UnitRows* target = nullptr) {
         auto const& settings_of_run = plan.runs[run].settings;
         auto const inputs = comm::everywhere(group, [&] {
-            if (group.is_root()) {
+            if (group.is_root() && !is_estimator(settings_of_run)) {
                 fs::create_directories(checkpoints_of(result));
                 fs::create_directories(weights_folder());
             }
             return read_inputs(settings_of_run, atlas);
         });
-        auto learned = fit(group, settings_of_run, inputs,
-                           {.device = device,
-                            .checkpoint = checkpoint_of(run),
-                            .stop_requested = stop_requested,
-                            .on_start = {},
-                            .on_epoch = {}});
+        auto learned = is_estimator(settings_of_run)
+                           ? fit_estimator(group, settings_of_run, inputs, stop_requested)
+                           : fit(group, settings_of_run, inputs,
+                                 {.device = device,
+                                  .checkpoint = checkpoint_of(run),
+                                  .stop_requested = stop_requested,
+                                  .on_start = {},
+                                  .on_epoch = {}});
         comm::everywhere(group, [&] {
             if (!group.is_root() || learned.outcome == Outcome::stopped) return;
-            learned.kept->write(weights_of(run), learned.card);
+            if (learned.kept) learned.kept->write(weights_of(run), learned.card);
             if (target != nullptr) rows.take(run, inputs, learned, *target);
         });
         return learned;
@@ -115,6 +118,7 @@ struct SweepJob::State {
     // FILE.weights/SERIES.tsv: fold and file, what lentimpra takes as model.weights_by_group.
     void write_weight_tables() const {
         for (std::size_t series = 0; series < plan.series(); ++series) {
+            if (is_estimator(plan.runs[series * plan.folds.size()].settings)) continue;
             auto const file = weights_folder() / (plan.series_name(series) + ".tsv");
             std::string text;
             for (std::size_t fold = 0; fold < plan.folds.size(); ++fold) {
@@ -229,8 +233,13 @@ void SweepJob::run(std::uint64_t unit, store::UnitRows& rows, std::stop_token st
             unit, [&] { return stop.stop_requested(); }, &rows);
     });
     if (learned.outcome == Outcome::finished) {
-        log::info("{}: held-out Pearson {:.3f}, epoch {} of {}", s.plan.runs[unit].name,
-                  learned.held_out->pearson, learned.kept_epoch, learned.history.size());
+        auto text =
+            fmt::format("{}: held-out Pearson {:.3f}", s.plan.runs[unit].name, learned.held_out->pearson);
+        if (learned.kept) {
+            text += fmt::format(", epoch {} of {}", learned.kept_epoch, learned.history.size());
+        }
+        if (!learned.remark.empty()) text += fmt::format("; {}", learned.remark);
+        log::info("{}", text);
         return;
     }
     if (!stop.stop_requested()) {
@@ -252,8 +261,10 @@ std::optional<double> SweepJob::measured_seconds_per_cost() {
     for (auto const run : s.rows.runs_to_measure()) {
         auto const& settings = s.plan.runs[run].settings;
         auto const inputs = comm::everywhere(s.group, [&] { return read_inputs(settings, s.atlas); });
-        seconds +=
-            with_plain_errors([&] { return measured_fit_seconds(s.group, settings, inputs, s.device); });
+        seconds += with_plain_errors([&] {
+            return is_estimator(settings) ? measured_estimator_seconds(s.group, settings, inputs)
+                                          : measured_fit_seconds(s.group, settings, inputs, s.device);
+        });
         cost += s.rows.relative_cost(run);
     }
     return seconds / cost;

@@ -14,6 +14,7 @@
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/model/network.hpp"
+#include "mpira/train/estimators.hpp"
 #include "mpira/train/metrics.hpp"
 #include "mpira/train/networks.hpp"
 #include "mpira/train/settings.hpp"
@@ -92,8 +93,10 @@ void SweepRows::look_at_runs() {
         }
         require(!inputs.test_runs.empty(),
                 fmt::format("{}: run {} holds nothing out", settings_.source(), run.name));
+        bool const estimator = is_estimator(run.settings);
         if (r % per_setting == 0) {
-            weights_.push_back(stored_weights(*make_network(run.settings, inputs, at::kCPU)));
+            weights_.push_back(estimator ? StoredWeights{}
+                                         : stored_weights(*make_network(run.settings, inputs, at::kCPU)));
         }
         if (r == 0) {
             outputs_ = inputs.table.outputs;
@@ -112,13 +115,16 @@ void SweepRows::look_at_runs() {
         several_cell_types = several_cell_types || holds_out_several(inputs);
         auto const trained =
             static_cast<std::uint64_t>(std::count(inputs.uses.begin(), inputs.uses.end(), Use::train));
-        facts_.push_back({.held_out = count(inputs.test_runs),
-                          .trained = trained,
-                          .cost = static_cast<double>(weights_.back().count) * static_cast<double>(trained) *
-                                  static_cast<double>(std::max<std::uint64_t>(1, inputs.recipe.epochs)),
-                          .base_saw = fmt::format("{}", fmt::join(inputs.base_saw, "; "))});
+        facts_.push_back(
+            {.held_out = count(inputs.test_runs),
+             .trained = trained,
+             .cost = static_cast<double>(trained) *
+                     (estimator ? estimator_cost(run.settings, inputs)
+                                : static_cast<double>(weights_.back().count) *
+                                      static_cast<double>(std::max<std::uint64_t>(1, inputs.recipe.epochs))),
+             .base_saw = fmt::format("{}", fmt::join(inputs.base_saw, "; "))});
         most_held_out_ = std::max(most_held_out_, facts_.back().held_out);
-        most_epochs_ = std::max(most_epochs_, inputs.recipe.epochs);
+        if (!estimator) most_epochs_ = std::max(most_epochs_, inputs.recipe.epochs);
         hash.push_back(inputs.identity);
         for (auto const& sentence : inputs.warnings) {
             if (std::ranges::find(warnings_, sentence) == warnings_.end()) warnings_.push_back(sentence);
@@ -154,7 +160,7 @@ void SweepRows::make_layout() {
         }
     }
     for (auto const& key : plan_.drawn_keys) rows.push_back({"obs/" + key, Type::f64, {}});
-    if (settings_.flag("folds.store_weights")) rows.push_back({"obsm/weights", Type::f32, {most_weights_}});
+    if (stores_weights()) rows.push_back({"obsm/weights", Type::f32, {most_weights_}});
     if (by_cell_type_) by_cell_type_->add_arrays(layout_);
     for (auto const set : used_sets()) {
         for (char const* const what : {"mean", "sd"}) {
@@ -174,6 +180,9 @@ void SweepRows::make_layout() {
     layout_.fixed_arrays.push_back({"uns/summary/best_run", Type::i64, {1}, {}});
     layout_.identity = settings_.to_json(/*result_only=*/true);
     layout_.identity.erase("holdout.folds");
+    if (std::ranges::none_of(plan_.runs, [](auto const& run) { return is_estimator(run.settings); })) {
+        for (auto const& key : estimator_keys()) layout_.identity.erase(key);
+    }
     layout_.identity["atlas"] = atlas_->content_hash();
     layout_.identity["folds"] = plan_.folds;
     layout_.identity["inputs of all runs"] = inputs_hash_;
@@ -183,12 +192,15 @@ std::vector<std::size_t> SweepRows::runs_to_measure() const {
     constexpr std::size_t kMost = 4;
     auto const per_setting = plan_.seeds.size() * plan_.folds.size();
     std::vector<std::size_t> runs;
-    std::vector<std::uint64_t> sizes;
-    for (std::size_t setting = 0; setting < weights_.size() && runs.size() < kMost; ++setting) {
+    std::vector<std::pair<std::string, std::uint64_t>> known;
+    std::size_t networks = 0;
+    for (std::size_t setting = 0; setting < weights_.size(); ++setting) {
+        auto const run = setting * per_setting;
         auto const size = weights_[setting].count;
-        if (std::ranges::find(sizes, size) != sizes.end()) continue;
-        sizes.push_back(size);
-        runs.push_back(setting * per_setting);
+        std::pair const one(size == 0 ? plan_.runs[run].settings.text("model.kind") : "network", size);
+        if (std::ranges::find(known, one) != known.end() || (size > 0 && networks++ == kMost)) continue;
+        known.push_back(one);
+        runs.push_back(run);
     }
     return runs;
 }
@@ -243,8 +255,9 @@ store::ResultTables SweepRows::tables() const {
         if (!(value.is_array() && value.empty())) settings[key] = value;
     }
     auto weights = nlohmann::json::object();
-    if (settings_.flag("folds.store_weights")) {
+    if (stores_weights()) {
         for (std::size_t i = 0; i < weights_.size(); ++i) {
+            if (weights_[i].count == 0) continue;
             auto name = plan_.settings[i];
             std::replace(name.begin(), name.end(), '/', '_');
             weights[name] = {{"names", weights_[i].names},
@@ -269,11 +282,8 @@ store::ResultTables SweepRows::tables() const {
 }
 
 void SweepRows::take(std::size_t run, Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const {
-    double validation = kUndefined;
-    for (auto const& record : learned.history) {
-        if (record.epoch == learned.kept_epoch && record.validation) validation = record.validation->loss;
-    }
-    auto const figures = figures_of(learned.held_out.value(), validation);
+    auto const figures =
+        figures_of(learned.held_out.value(), learned.validation ? learned.validation->loss : kUndefined);
     std::copy(figures.begin(), figures.end(), rows.array<double>("X").begin());
     auto const put = [&](char const* path, std::uint64_t value) {
         rows.array<std::int32_t>(path)[0] = static_cast<std::int32_t>(value);
@@ -290,7 +300,7 @@ void SweepRows::take(std::size_t run, Inputs const& inputs, Fit const& learned, 
     take_held_out(inputs, learned, rows);
     if (by_cell_type_) by_cell_type_->take(rows);
     if (holds_out_cell_types_) take_training_means(inputs, learned, rows);
-    if (!settings_.flag("folds.store_weights")) return;
+    if (!stores_weights() || learned.kept == nullptr) return;
     auto to = rows.array<float>("obsm/weights").begin();
     for (auto const& parameter : learned.kept->trainable_parameters()) {
         auto const host = parameter.tensor.detach().to(at::kCPU, at::kFloat).contiguous();

@@ -52,7 +52,8 @@ public:
     [[nodiscard]] store::ResultLayout const& layout() const noexcept { return layout_; }
     [[nodiscard]] store::ResultTables tables() const;
     [[nodiscard]] double relative_cost(std::uint64_t run) const { return facts_[run].cost; }
-    /// Runs to measure costs with: the first of each setting whose network has another size, a few at most.
+    /// Runs to measure costs with: the first of each setting whose network has another size, a few at most,
+    /// and of each kind of estimator.
     [[nodiscard]] std::vector<std::size_t> runs_to_measure() const;
 
     /// What bases saw of what was held out, and in how many runs: a label for every figure.
@@ -85,6 +86,9 @@ private:
     [[nodiscard]] static StoredWeights stored_weights(model::Network const& network);
     void look_at_runs();
     void make_layout();
+    [[nodiscard]] bool stores_weights() const {
+        return most_weights_ > 0 && settings_.flag("folds.store_weights");
+    }
     [[nodiscard]] std::vector<FoldSet> used_sets() const;
     void take_held_out(Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const;
     void take_training_means(Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const;
@@ -96,7 +100,7 @@ private:
     SweepPlan const& plan_;
     std::shared_ptr<atlas::Atlas const> atlas_;
     std::vector<RunFacts> facts_;
-    std::vector<StoredWeights> weights_;  ///< one a setting
+    std::vector<StoredWeights> weights_;  ///< one a setting; count 0: an estimator
     std::vector<Gene> genes_;             ///< held out in two or more cell types
     std::vector<std::string> warnings_;
     std::optional<ByCellType> by_cell_type_;  ///< where some run holds out several

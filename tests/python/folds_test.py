@@ -50,7 +50,7 @@ def check_figures(figures, predicted, target, places=6):
     expected = {"pearson": pearsonr(predicted, target)[0], "spearman": spearmanr(predicted, target)[0],
                 "r2": r2_score(target, predicted),
                 "auroc": roc_auc_score(target > 0.5, predicted) if binary else np.nan,
-                "loss": np.mean(predicted - target * np.log(predicted + 1e-8))}
+                "loss": np.mean(np.maximum(predicted, 0) - target * np.log(np.maximum(predicted, 0) + 1e-8))}
     for name, value in expected.items():
         np.testing.assert_allclose(figures[name], value, rtol=10.0**-places, atol=10.0**-places, err_msg=name)
 

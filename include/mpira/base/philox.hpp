@@ -45,6 +45,8 @@ enum class Stream : std::uint32_t {
     permutation = 8,
     sweep = 9,
     resampling = 10,
+    forest = 11,
+    svr = 12,
     tests = 99
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "mpira/base/settings.hpp"
@@ -45,9 +46,11 @@ struct Fit {
     /// (places of the test runs, outputs), each at the focus of its window (focus.hpp); empty: nothing held
     /// out, or a masked head.
     std::vector<float> predicted;
-    std::optional<Score> held_out;  ///< of the kept weights on the test runs
+    std::optional<Score> held_out;    ///< of the kept weights on the test runs
+    std::optional<Score> validation;  ///< and on the validation runs
     std::unique_ptr<model::Network> kept;
     model::ModelCard card;  ///< with `training`: identity, kept epoch, epochs, held-out score
+    std::string remark;     ///< a phrase for the log; empty: nothing
 };
 
 /// One training run: from inputs (and a checkpoint, if there is one) to weights and held-out predictions.

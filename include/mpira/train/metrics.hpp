@@ -21,7 +21,8 @@ namespace mpira::train {
 /// NaN when one class is missing.
 [[nodiscard]] double auroc(std::span<float const> predicted, std::span<float const> target);
 
-/// Mean of p - y log(p + 1e-8): the Poisson negative log-likelihood of spec/get.md 1.4.
+/// Mean of p - y log(p + 1e-8): the Poisson negative log-likelihood of spec/get.md 1.4. A prediction below 0,
+/// which no network makes but a linear model does, counts as 0.
 [[nodiscard]] double poisson_nll(std::span<float const> predicted, std::span<float const> target);
 
 /// Whether every entry is 0 or 1, with both present: only then is an AUROC meant.

@@ -32,6 +32,7 @@ class Mpira(CMakePackage):
     depends_on("fmt@9:")
     depends_on("spdlog+fmt_external")
     depends_on("eigen@3.4:")
+    depends_on("liblinear")
     depends_on("boost@1.70:")
     depends_on("googletest+gmock", type=("build", "test"))
     depends_on("benchmark", type="build")
