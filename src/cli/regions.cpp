@@ -57,7 +57,7 @@ void leave_out_gaps(genome::PeakUnion& joint, genome::ChromSizes const& chroms,
         auto const bases = fasta.fetch(chroms.name(region.chrom), region.start, region.end);
         if (std::ranges::count(bases, 'N') > options.max_unknown_bp) continue;
         joint.regions[kept] = region;
-        joint.origins[kept] = std::move(joint.origins[i]);
+        std::swap(joint.origins[kept], joint.origins[i]);  // where both are one, a move would empty it
         ++kept;
     }
     auto const found = joint.regions.size();
