@@ -88,25 +88,45 @@ def write(path, text):
     os.replace(aside, path)
 
 
-def bed(intervals, *columns):
-    return "".join("\t".join((CHROM, str(start), str(end), *(str(column[i]) for column in columns))) + "\n"
+def fasta(chrom, sequence):
+    return f">{chrom}\n" + "\n".join(sequence[i:i + 50] for i in range(0, len(sequence), 50)) + "\n"
+
+
+def bed(intervals, *columns, chrom=CHROM):
+    return "".join("\t".join((chrom, str(start), str(end), *(str(column[i]) for column in columns))) + "\n"
                    for i, (start, end) in enumerate(intervals))
 
 
-def find(data, pattern, package):
+def find(data, pattern, package, setup="launch/setup"):
     found = sorted(data.glob(pattern))
     if not found:
-        sys.exit(f"quickstart_data: no {pattern} under {data}; launch/setup unpacks it from {package}")
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: no {pattern} under {data}; {setup} unpacks it from {package}")
     return found[0]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def link_to(link, target):
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.resolve())
+
+
+def folders(description):
+    """Of the command line: where the data are, where to write."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("output", type=pathlib.Path)
     parser.add_argument("--data", type=pathlib.Path,
                         default=pathlib.Path(__file__).resolve().parent.parent / ".deps" / "data")
     arguments = parser.parse_args()
-    data, output = arguments.data, arguments.output
+    return arguments.data, arguments.output
+
+
+def conclude(output):
+    if failures:
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {len(failures)} counts differ from the recipe's: {', '.join(failures)}")
+    print(f"all as in the recipe; written to {output}")
+
+
+def main():
+    data, output = folders(__doc__)
     (output / "peaks").mkdir(parents=True, exist_ok=True)
 
     print("sequence")
@@ -160,8 +180,7 @@ def main():
              for fold in folds]
 
     names = [f"{CHROM}:{start}-{end}" for start, end in regions]
-    write(output / "genome.fa",
-          f">{CHROM}\n" + "\n".join(sequence[i:i + 50] for i in range(0, len(sequence), 50)) + "\n")
+    write(output / "genome.fa", fasta(CHROM, sequence))
     write(output / "chrom.sizes", f"{CHROM}\t{len(sequence)}\n")
     write(output / "regions.bed", bed(regions, names))
     for name in SETS:
@@ -174,13 +193,8 @@ def main():
         f"{fold}\t{CHROM}\t{start}\t{end}\t{size}\t{positive}\n"
         for fold, (start, end), size, positive in zip(folds, edges, sizes, beaf)))
     write(output / "accessibility.txt", "".join(f"{name}={output / 'peaks' / name}.bed\n" for name in SETS))
-    link = output / "motifs.sqlite"
-    link.unlink(missing_ok=True)
-    link.symlink_to(find(data, "python/pyjaspar/data/JASPAR2024.sqlite", "PyPI's pyjaspar").resolve())
-
-    if failures:
-        sys.exit(f"quickstart_data: {len(failures)} counts differ from the recipe's: {', '.join(failures)}")
-    print(f"all as in the recipe; written to {output}")
+    link_to(output / "motifs.sqlite", find(data, "python/pyjaspar/data/JASPAR2024.sqlite", "PyPI's pyjaspar"))
+    conclude(output)
 
 
 if __name__ == "__main__":

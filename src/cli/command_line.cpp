@@ -193,6 +193,16 @@ private:
                "(default: overlapping peaks are merged)")
             ->type_name("BP")
             ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30));
+        auto* const genome =
+            sub.add_option("--genome", options.genome,
+                           "FASTA: new regions with unknown bases (N or ambiguous) there are left out")
+                ->type_name("FILE");
+        sub.add_option("--max-unknown-bp", options.max_unknown_bp,
+                       "With --genome: how many unknown bases a region may have")
+            ->type_name("BP")
+            ->capture_default_str()
+            ->needs(genome)
+            ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 30));
         sub.add_option("--output", line.output, "BED with each region's origins in column 4; .gz compresses")
             ->type_name("FILE")
             ->required();

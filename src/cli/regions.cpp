@@ -1,12 +1,14 @@
 // regions: peak sets to one set of regions, the rows of an atlas.
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/cli/commands.hpp"
+#include "mpira/genome/fasta.hpp"
 #include "mpira/genome/peak_union.hpp"
 #include "mpira/store/text_output.hpp"
 
@@ -45,6 +47,28 @@ std::string percent(std::int64_t part, std::size_t whole) {
     return fmt::format("{:.1f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
+/// Leaves out regions of which the genome doesn't say enough: features there would be those of a gap.
+void leave_out_gaps(genome::PeakUnion& joint, genome::ChromSizes const& chroms,
+                    RegionsOptions const& options) {
+    genome::Fasta fasta(options.genome);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < joint.regions.size(); ++i) {
+        auto const& region = joint.regions[i];
+        auto const bases = fasta.fetch(chroms.name(region.chrom), region.start, region.end);
+        if (std::ranges::count(bases, 'N') > options.max_unknown_bp) continue;
+        joint.regions[kept] = region;
+        std::swap(joint.origins[kept], joint.origins[i]);  // where both are one, a move would empty it
+        ++kept;
+    }
+    auto const found = joint.regions.size();
+    require(kept > 0, fmt::format("{}: each of the {} regions has more than {} unknown bases (N) there",
+                                  options.genome.string(), found, options.max_unknown_bp));
+    fmt::print("{}: {} of {} regions left out, each with more than {} unknown bases (N)\n",
+               options.genome.string(), found - kept, found, options.max_unknown_bp);
+    joint.regions.resize(kept);
+    joint.origins.resize(kept);
+}
+
 }  // namespace
 
 int join_regions(CommandLine const& line) {
@@ -64,6 +88,7 @@ int join_regions(CommandLine const& line) {
         log::warning("{} peaks left out: their chromosome is shorter than {} bp", joint.too_short,
                      options.width_bp);
     }
+    if (!options.genome.empty()) leave_out_gaps(joint, chroms, options);
     if (!options.onto.empty()) {
         genome::OntoReport report;
         joint = genome::joined_onto(training, joint, report);

@@ -7,6 +7,7 @@ What a fenced block is, by the words behind its three backticks:
   toml           saved under the name in its first line, "# NAME.toml"
   py             run with Python, at its place between the others
   text           what the block before it says: each line must stand in its output, numbers aside
+  text exact     the same, with the numbers
 So a user may copy a page from top to bottom. What a user would bring is made here (mine/, pretrained.ckpt).
 """
 import importlib
@@ -27,7 +28,7 @@ from mpira_test import MPIRA, environment, mpira
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w+)?(?: +(\w+))? *\n(.*?)^```$", re.M | re.S)
-KINDS = {("sh", ""), ("sh", "elsewhere"), ("toml", ""), ("py", ""), ("text", "")}
+KINDS = {("sh", ""), ("sh", "elsewhere"), ("toml", ""), ("py", ""), ("text", ""), ("text", "exact")}
 # As first-campaign.md says it, for every page.
 PROLOGUE = 'set -eo pipefail\n. launch/env.sh\nPATH=$PWD/build/release/bin:$PWD/.deps/venv/bin:$PATH\n'
 
@@ -124,7 +125,7 @@ def script_of(found):
     """One bash of all blocks, a mark before each; Python and files go in as here-documents."""
     lines = [PROLOGUE]
     for number, (language, word, body) in enumerate(found):
-        if (language, word) in {("text", ""), ("sh", "elsewhere")}:
+        if language == "text" or word == "elsewhere":
             continue
         lines.append(f"echo '@@@ {number} '$EPOCHREALTIME")
         if language == "sh":
@@ -148,9 +149,9 @@ def outputs_of(said):
             for i, (number, began, text) in enumerate(marks) if number != "end"}
 
 
-def plain(line):
-    """Numbers, times and spaces differ from machine to machine."""
-    return re.sub(r"\s+", " ", re.sub(r"[\d.,]*\d", "#", line)).strip()
+def plain(line, exact=False):
+    """Spaces, and unless they must be exact, numbers and times differ from machine to machine."""
+    return re.sub(r"\s+", " ", line if exact else re.sub(r"[\d.,]*\d", "#", line)).strip()
 
 
 def run_page(page, folder):
@@ -167,8 +168,9 @@ def run_page(page, folder):
     for number, (language, word, body) in enumerate(found):
         if language == "text":
             assert last is not None, f"{page}: a text block with nothing run before it"
-            said = {plain(line) for line in printed[last][0].splitlines()}
-            for line in filter(None, map(plain, body.splitlines())):
+            exact = word == "exact"
+            said = {plain(line, exact) for line in printed[last][0].splitlines()}
+            for line in filter(None, (plain(line, exact) for line in body.splitlines())):
                 assert any(line in other for other in said), f"{page}: never said: {line}\n{printed[last][0]}"
         elif number in printed:
             last = number

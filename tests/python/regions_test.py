@@ -1,5 +1,5 @@
 """mpira regions beside plain Python: unions by joining whatever shares a base until nothing changes, regions of one
-width by trying every peak against every region kept."""
+width by trying every peak against every region kept, gaps by counting letters."""
 
 import gzip
 import random
@@ -123,6 +123,37 @@ def training_regions_keep_their_coordinates(folder):
     assert f"60 regions kept; of {len(fresh)} new ones" in said and f"{len(appended)} are appended, {share_text}" in said, said
 
 
+def regions_in_gaps_are_left_out(folder):
+    sets = prepare(folder)
+    rng = random.Random(6)
+    sequence = {}
+    for name, length in CHROMS:
+        bases = rng.choices("ACGT", k=length)
+        for start in range(0, length, 700):
+            bases[start:start + 200] = "N" * len(bases[start:start + 200])
+        bases[300:310] = "R" * 10  # ambiguous: unknown as well
+        sequence[name] = "".join(bases)
+    (folder / "genome.fa").write_text("".join(f">{name}\n{bases}\n" for name, bases in sequence.items()))
+    all_of_them = union({name: sets[name] for name in ("Mbn2", "S2")})
+    unknown = {one: sum(base not in "ACGT" for base in sequence[one[0]][one[1]:one[2]]) for one in all_of_them}
+    peaks = (folder / "Mbn2.narrowPeak.gz", folder / "S2.narrowPeak", "--genome", folder / "genome.fa")
+    for limit in (0, 40):
+        found, said = regions(folder, *peaks, *(["--max-unknown-bp", str(limit)] if limit else []), "--overwrite")
+        assert found == {one: names for one, names in all_of_them.items() if unknown[one] <= limit}
+        assert 0 < len(found) < len(all_of_them)
+        left_out = f"{len(all_of_them) - len(found)} of {len(all_of_them)} regions left out"
+        assert f"{left_out}, each with more than {limit} unknown bases" in said, said
+    # What a model was trained on stays, gap or not.
+    found, _ = regions(folder, *peaks, "--onto", folder / "Kc.bed", "--overwrite")
+    assert {peak[:3] for peak in sets["Kc"]} <= set(found)
+    (folder / "out.bed").unlink()
+    (folder / "gap.fa").write_text("".join(f">{name}\n{'N' * length}\n" for name, length in CHROMS))
+    assert "gap.fa" in regions(folder, *peaks[:2], "--genome", folder / "gap.fa", code=2)
+    (folder / "other.fa").write_text(">chr2\nACGT\n")
+    assert "other.fa" in regions(folder, *peaks[:2], "--genome", folder / "other.fa", code=2)
+    assert "--genome" in regions(folder, *peaks[:2], "--max-unknown-bp", "3", code=2)
+
+
 def wrong_inputs_are_named(folder):
     prepare(folder)
     (folder / "far.bed").write_text("chr2\t5\t10\nchr2\t19990\t20001\n")
@@ -143,4 +174,4 @@ def wrong_inputs_are_named(folder):
 
 if __name__ == "__main__":
     run_cases([unions_equal_plain_python, one_width_equals_plain_python, training_regions_keep_their_coordinates,
-               wrong_inputs_are_named])
+               regions_in_gaps_are_left_out, wrong_inputs_are_named])

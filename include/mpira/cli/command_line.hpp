@@ -109,8 +109,10 @@ struct ReportOptions {
 struct RegionsOptions {
     std::vector<std::filesystem::path> peaks;
     std::filesystem::path chrom_sizes;
-    std::filesystem::path onto;  ///< empty: no training set
-    std::int64_t width_bp = 0;   ///< 0: as wide as they are
+    std::filesystem::path onto;    ///< empty: no training set
+    std::int64_t width_bp = 0;     ///< 0: as wide as they are
+    std::filesystem::path genome;  ///< empty: gaps are not looked for
+    std::int64_t max_unknown_bp = 0;
 };
 
 /// Options of `mpira split`.
