@@ -58,7 +58,10 @@ BigWig::BigWig(std::filesystem::path const& file) : state_(std::make_unique<Stat
     if (!state_->handle || state_->handle->hdr == nullptr || state_->handle->cl == nullptr)
         state_->refuse("damaged: its header can't be read");
     auto const& list = *state_->handle->cl;
-    for (std::int64_t i = 0; i < list.nKeys; ++i) state_->chroms.emplace_back(list.chrom[i]);
+    for (std::int64_t i = 0; i < list.nKeys; ++i) {
+        if (list.chrom[i] == nullptr) state_->refuse("damaged: its chromosomes can't be read");
+        state_->chroms.emplace_back(list.chrom[i]);
+    }
 }
 BigWig::BigWig(BigWig&&) noexcept = default;
 BigWig& BigWig::operator=(BigWig&&) noexcept = default;
