@@ -313,9 +313,11 @@ void FragmentCounts::finish(store::FinishedRows& rows) {
         largest[i % types] = std::max<std::int64_t>(largest[i % types], counts[i]);
         open[i % types] += counts[i] > 0 ? 1 : 0;
     }
-    require(std::ranges::count(total, 0) < std::ssize(total),
-            fmt::format("{}: none of its barcodes is in the fragments; one is '{}'",
-                        settings_.text("barcodes"), barcodes_ ? barcodes_->example() : std::string()));
+    if (std::ranges::count(total, 0) == std::ssize(total))
+        fail_usage(barcodes_ ? fmt::format("{}: none of its barcodes is in the fragments; the first is '{}'",
+                                           settings_.text("barcodes"), barcodes_->example())
+                             : fmt::format("{}: no fragment that counts (bam.min_mapq, bam.max_fragment_bp?)",
+                                           sources_.front().file.file().string()));
     for (std::size_t type = 0; type < types; ++type)
         log::info("{}: {} {}; {} of {} regions have any, at most {}", cell_types_[type], total[type],
                   settings_.text("counted"), open[type], regions_.size(), largest[type]);

@@ -1,0 +1,158 @@
+#include "cli/command_options.hpp"
+
+#include "mpira/jobs/table.hpp"
+
+#include "cli/train_entry.hpp"
+#include "cli/version.hpp"
+
+namespace mpira::cli {
+namespace {
+
+/// The options shared by everything that makes a campaign from settings.
+void add_settings_options(CLI::App& app, CommandLine& line) {
+    app.add_option("--config", line.config, "Settings, a TOML file (mpira config JOB prints a complete one)")
+        ->type_name("FILE");
+    app.add_option("--set", line.overrides,
+                   "One setting, over the file's; may be repeated. A list: KEY=a,b or 'KEY=[\"a\",\"b\"]'")
+        ->type_name("KEY=VALUE")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    app.add_option("--output", line.output, "Result file (weights of train), over the setting 'output'")
+        ->type_name("FILE");
+}
+
+void add_campaign_options(CLI::App& app, CommandLine& line) {
+    add_settings_options(app, line);
+    app.add_flag("--fresh", line.fresh,
+                 "Start over instead of resuming (an existing file needs --overwrite)");
+    app.add_flag("--overwrite", line.overwrite, "With --fresh: rename an existing result to FILE.old");
+    app.add_flag("--allow-mixed", line.allow_mixed,
+                 "Resume on another CPU or GPU model; results may then differ in the last bits");
+    app.add_flag("--no-reserve", line.no_reserve, "Don't reserve disk space at the start");
+}
+
+void add_job_name(CLI::App& sub, CommandLine& line) {
+    sub.add_option("JOB", line.job, "Name of a job (mpira jobs lists them)")->required();
+}
+
+}  // namespace
+
+CLI::App& add_command(CLI::App& app, CommandLine& line, Command command, std::string const& name,
+                      std::string const& summary, std::string const& example) {
+    auto* const sub = app.add_subcommand(name, summary);
+    sub->footer("Example:\n  " + example);
+    sub->group("Commands");
+    sub->parse_complete_callback([&line, command] { line.command = command; });
+    return *sub;
+}
+
+void add_file(CLI::App& sub, CommandLine& line, std::string const& what) {
+    sub.add_option("FILE", line.file, what)->required();
+}
+
+void describe_program(CLI::App& app, CommandLine& line) {
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.set_version_flag("--version", versions);
+    app.add_flag("-v,--verbose", line.verbose, "More log lines, from every rank");
+    app.footer(
+        "Started by mpirun, srun or nothing (one rank). Running the same command again resumes.\n"
+        "Exit codes: 0 done, 2 the input is wrong, 3 partly done (run again), 1 our fault.\n"
+        "mpira COMMAND --help has options and an example.");
+
+    for (auto const& entry : jobs::job_table()) {
+        auto& job = add_command(app, line, Command::run, std::string(entry.name), std::string(entry.summary),
+                                std::string(entry.example));
+        job.parse_complete_callback([&line, name = std::string(entry.name)] {
+            line.command = Command::run;
+            line.job = name;
+        });
+        job.group("Jobs");
+        add_campaign_options(job, line);
+    }
+
+    auto& train = add_command(app, line, Command::train, "train", std::string(kTrainSummary),
+                              std::string(kTrainExample));
+    train.group("Jobs");
+    add_settings_options(train, line);
+    train.add_flag("--fresh", line.fresh,
+                   "Start over instead of resuming (finished weights need --overwrite)");
+    train.add_flag("--overwrite", line.overwrite, "With --fresh: rename finished weights to FILE.old");
+
+    auto& folds = add_command(app, line, Command::folds, "folds", std::string(kFoldsSummary),
+                              std::string(kFoldsExample));
+    folds.group("Jobs");
+    add_campaign_options(folds, line);
+
+    auto& status =
+        add_command(app, line, Command::status, "status",
+                    "how far a campaign or a training is, also while it runs", "mpira status screen.h5ad");
+    add_file(status, line, "Result file, or weights of mpira train (there or not yet)");
+    status.add_flag("--json", line.json, "For programs");
+    auto& verify = add_command(app, line, Command::verify, "verify", "re-check every checksum of a result",
+                               "mpira verify screen.h5ad");
+    add_file(verify, line, "Result file");
+    auto& seal =
+        add_command(app, line, Command::seal, "seal", "write a compressed copy, every checksum verified",
+                    "mpira seal screen.h5ad --output screen.sealed.h5ad");
+    add_file(seal, line, "Result file");
+    seal.add_option("--output", line.output, "The copy (default: FILE.sealed.h5ad)")->type_name("FILE");
+    seal.add_flag("--overwrite", line.overwrite, "Replace an existing copy");
+    seal.add_flag("--partial", line.partial, "Also when the campaign is not finished");
+
+    add_input_commands(app, line);
+    add_result_commands(app, line);
+
+    auto& weights =
+        add_command(app, line, Command::weights, "weights", "what a weights file says about itself",
+                    "mpira weights runs/quickstart/folds.h5ad.weights/1.GET.seed0.safetensors");
+    add_file(weights, line, "Weights or adaptor");
+    weights.add_flag("--json", line.json, "The whole card, for programs");
+    auto& merge =
+        add_command(app, line, Command::merge, "merge", "a base and its LoRA adaptor become one model",
+                    "mpira merge runs/quickstart/folds.h5ad.weights/1.GET.seed0.safetensors "
+                    "adaptor.safetensors --output "
+                    "adapted.safetensors");
+    merge.add_option("BASE", line.file, "The weights that the adaptor was trained on")->required();
+    merge.add_option("ADAPTOR", line.adaptor, "Adaptor file")->required();
+    merge.add_option("--output", line.output, "The merged weights")->type_name("FILE")->required();
+    merge.add_flag("--overwrite", line.overwrite, "Replace an existing file");
+
+    auto& plan =
+        add_command(app, line, Command::plan, "plan", "what a campaign will cost, from a short calibration",
+                    "mpira plan synthetic --set rows=1000000 --ranks 512 --ranks-per-node 64");
+    add_job_name(plan, line);
+    add_settings_options(plan, line);
+    plan.add_option("--ranks", line.plan.ranks, "Ranks the campaign will have")
+        ->check(CLI::Range(1, 1 << 24))
+        ->capture_default_str();
+    plan.add_option("--ranks-per-node", line.plan.ranks_per_node, "Ranks on a node")
+        ->check(CLI::Range(1, 1 << 16))
+        ->capture_default_str();
+    plan.add_option("--units", line.plan.sample_units, "Units to run here as a sample")
+        ->check(CLI::Range(1, 1 << 16))
+        ->capture_default_str();
+
+    add_estimate_commands(app, line);
+
+    add_command(app, line, Command::jobs, "jobs", "what can be run", "mpira jobs");
+    auto& config =
+        add_command(app, line, Command::config, "config", "a job's complete settings with defaults, as TOML",
+                    "mpira config synthetic > synthetic.toml");
+    add_job_name(config, line);
+    auto& doctor =
+        add_command(app, line, Command::doctor, "doctor", "can this place run mpira? use the real launcher",
+                    "srun mpira doctor --output /scratch/me/doctor.h5ad");
+    doctor.add_option("--output", line.output, "Scratch file for the write test, on the file system to use")
+        ->type_name("FILE");
+    auto& completion = add_command(app, line, Command::completion, "completion",
+                                   "a completion script for your shell", "source <(mpira completion bash)");
+    completion.add_option("SHELL", line.shell, "bash or zsh")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh"}));
+    auto& man = add_command(app, line, Command::man, "man", "the manual page, of mpira or of a command",
+                            "mpira man lentimpra > mpira-lentimpra.1; man ./mpira-lentimpra.1");
+    man.add_option("COMMAND", line.page, "Its page (default: of mpira itself)");
+}
+
+}  // namespace mpira::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "mpira/cli/command_line.hpp"
+
+/// Commands and their options, as CLI11 describes them; parsing fills the CommandLine, which outlives the
+/// description.
+namespace mpira::cli {
+
+/// All of the program.
+void describe_program(CLI::App& app, CommandLine& line);
+
+/// In parts: what makes inputs (regions, split), what reads results (export, evaluate, report), what says
+/// how long something takes (simulate, bench).
+void add_input_commands(CLI::App& app, CommandLine& line);
+void add_result_commands(CLI::App& app, CommandLine& line);
+void add_estimate_commands(CLI::App& app, CommandLine& line);
+
+CLI::App& add_command(CLI::App& app, CommandLine& line, Command command, std::string const& name,
+                      std::string const& summary, std::string const& example);
+/// The command's FILE.
+void add_file(CLI::App& sub, CommandLine& line, std::string const& what);
+
+}  // namespace mpira::cli
