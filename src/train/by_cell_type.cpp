@@ -1,7 +1,6 @@
 #include "train/by_cell_type.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,12 +17,11 @@ namespace {
 
 using store::Type;
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 constexpr char const* kOfRuns = "obsm/by_cell_type";
 constexpr char const* kPooled = "uns/summary/by_cell_type_pooled";
 
-std::string summary_path(FoldSet set, std::string_view what) {
-    return fmt::format("uns/summary/{}/by_cell_type_{}", kFoldSets[static_cast<std::size_t>(set)], what);
+std::string our_summary_path(FoldSet set, char const* what) {
+    return summary_path(set, fmt::format("by_cell_type_{}", what));
 }
 
 /// Held-out entries of each cell type, added place by place.
@@ -83,7 +81,7 @@ void ByCellType::add_arrays(store::ResultLayout& layout) const {
     std::vector<std::uint64_t> const shape{plan_.series(), cell_types_, kFigures.size()};
     for (auto const set : sets_) {
         for (char const* const what : {"mean", "sd"}) {
-            layout.fixed_arrays.push_back({summary_path(set, what), Type::f64, shape, {}});
+            layout.fixed_arrays.push_back({our_summary_path(set, what), Type::f64, shape, {}});
         }
     }
     layout.fixed_arrays.push_back({kPooled, Type::f64, shape, {}});
@@ -100,8 +98,8 @@ Spread ByCellType::summarise(store::FinishedRows& rows) const {
     Spread all;
     for (auto const set : sets_) {
         auto spread = spread_over(plan_, x, set, width());
-        std::ranges::copy(spread.mean, rows.fixed_array<double>(summary_path(set, "mean")).begin());
-        std::ranges::copy(spread.sd, rows.fixed_array<double>(summary_path(set, "sd")).begin());
+        std::ranges::copy(spread.mean, rows.fixed_array<double>(our_summary_path(set, "mean")).begin());
+        std::ranges::copy(spread.sd, rows.fixed_array<double>(our_summary_path(set, "sd")).begin());
         if (set == FoldSet::all) all = std::move(spread);
     }
     auto const pooled = rows.fixed_array<double>(kPooled);

@@ -17,8 +17,6 @@ namespace mpira::train {
 
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
 double mean_of(std::span<double const> values) {
     if (values.empty()) return kUndefined;
     double sum = 0;

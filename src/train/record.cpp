@@ -29,7 +29,6 @@ Score score_entries(std::span<float const> predicted, std::span<float const> tar
                     std::span<std::uint8_t const> scored, double loss) {
     ensure(predicted.size() == target.size() && (scored.empty() || scored.size() == target.size()),
            "predictions, targets and scored entries differ in number");
-    constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
     std::vector<float> kept_predicted;
     std::vector<float> kept_target;
     for (std::size_t i = 0; i < scored.size(); ++i) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include <ATen/ops/masked_select.h>
 #include <c10/core/InferenceMode.h>
@@ -137,7 +136,6 @@ Score Scorer::evaluate_masked(model::Network const& with, std::span<PlaceRange c
     for (std::size_t i = 0; i < sums.size(); ++i) all[i % kSums] += sums[i];
     auto const [n, error, p, t, pp, tt, pt] = all;
     double const spread = (n * pp - p * p) * (n * tt - t * t);
-    constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
     return {.loss = n > 0 ? error / n : kUndefined,
             .pearson = spread > 0 ? (n * pt - p * t) / std::sqrt(spread) : kUndefined,
             .spearman = kUndefined,

@@ -25,8 +25,6 @@ namespace {
 
 using store::Type;
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
 /// The number of a place's cell type in the atlas; -1: none.
 std::int32_t cell_type_of(Inputs const& inputs, std::uint64_t place) {
     auto const& table = inputs.table;
@@ -44,13 +42,6 @@ bool holds_out_several(Inputs const& inputs) {
         return cell_type_of(inputs, run.first) != cell_type_of(inputs, runs.front().first);
     });
 }
-
-std::string summary_path(FoldSet set, std::string_view what) {
-    return fmt::format("uns/summary/{}/{}", kFoldSets[static_cast<std::size_t>(set)], what);
-}
-
-// Figures of each run beside its X, and their means over folds.
-constexpr std::array<char const*, 2> kBaselineFigures{"training_mean", "beside_training_mean"};
 
 }  // namespace
 
@@ -347,101 +338,6 @@ void SweepRows::take_training_means(Inputs const& inputs, Fit const& learned, st
     auto const [baseline, model] = score_side_by_side(means, learned.predicted, target, scored);
     std::ranges::copy(figures_of(baseline, kUndefined), rows.array<double>("obsm/training_mean").begin());
     std::ranges::copy(figures_of(model, kUndefined), rows.array<double>("obsm/beside_training_mean").begin());
-}
-
-GeneFigures SweepRows::across_cell_types(store::FinishedRows const& rows, std::size_t series) const {
-    auto const row = rows.array<std::int32_t>("obsm/heldout_row");
-    auto const predicted = rows.array<float>("obsm/heldout_predicted");
-    auto const wanted = rows.array<float>("obsm/heldout_target");
-    auto const scored = rows.array<std::uint8_t>("obsm/heldout_scored");
-    std::vector<GeneEntry> entries;
-    for (std::size_t fold = 0; fold < plan_.folds.size(); ++fold) {
-        auto const first = (series * plan_.folds.size() + fold) * most_held_out_;
-        for (auto place = first; place < first + most_held_out_ && row[place] >= 0; ++place) {
-            for (std::uint32_t output = 0; output < outputs_; ++output) {
-                auto const entry = place * outputs_ + output;
-                if (scored[entry] == 0) continue;
-                entries.push_back({.gene = {static_cast<std::uint32_t>(row[place]), output},
-                                   .predicted = predicted[entry],
-                                   .target = wanted[entry]});
-            }
-        }
-    }
-    return figures_across_cell_types(genes_, std::move(entries));
-}
-
-void SweepRows::summarise_cell_types(store::FinishedRows& rows, SweepSummary& summary) const {
-    if (holds_out_cell_types_) {
-        for (auto const* const name : kBaselineFigures) {
-            auto const x = rows.array<double>(fmt::format("obsm/{}", name));
-            for (auto const set : used_sets()) {
-                auto const spread = spread_over(plan_, x, set);
-                auto const put = [&](char const* what, std::vector<double> const& values) {
-                    auto const path = summary_path(set, fmt::format("{}_{}", name, what));
-                    std::ranges::copy(values, rows.fixed_array<double>(path).begin());
-                };
-                put("mean", spread.mean);
-                put("sd", spread.sd);
-                if (set != FoldSet::all) continue;
-                (name == kBaselineFigures[0] ? summary.training_mean : summary.beside_training_mean) = spread;
-            }
-        }
-    }
-    if (by_cell_type_) summary.by_cell_type = by_cell_type_->summarise(rows);
-    if (genes_.empty()) return;
-    for (std::size_t series = 0; series < plan_.series(); ++series) {
-        auto const figures = across_cell_types(rows, series);
-        write_gene_figures(rows, series, figures);
-        summary.across_cell_types.push_back(figures);
-    }
-}
-
-Score SweepRows::pooled(store::FinishedRows const& rows, std::size_t series) const {
-    auto const row = rows.array<std::int32_t>("obsm/heldout_row");
-    auto const predicted = rows.array<float>("obsm/heldout_predicted");
-    auto const wanted = rows.array<float>("obsm/heldout_target");
-    auto const scored = rows.array<std::uint8_t>("obsm/heldout_scored");
-    std::vector<float> all_predicted;
-    std::vector<float> all_target;
-    std::vector<std::uint8_t> all_scored;
-    for (std::size_t fold = 0; fold < plan_.folds.size(); ++fold) {
-        auto const first = (series * plan_.folds.size() + fold) * most_held_out_;
-        for (auto place = first; place < first + most_held_out_ && row[place] >= 0; ++place) {
-            for (auto entry = place * outputs_; entry < (place + 1) * outputs_; ++entry) {
-                all_predicted.push_back(predicted[entry]);
-                all_target.push_back(wanted[entry]);
-                all_scored.push_back(scored[entry]);
-            }
-        }
-    }
-    return score_entries(all_predicted, all_target, all_scored, poisson_nll(all_predicted, all_target));
-}
-
-SweepSummary SweepRows::summarise(store::FinishedRows& rows) const {
-    auto const x = rows.array<double>("X");
-    auto const spread_of = [&](FoldSet set) {
-        auto spread = spread_over(plan_, x, set);
-        std::ranges::copy(spread.mean, rows.fixed_array<double>(summary_path(set, "mean")).begin());
-        std::ranges::copy(spread.sd, rows.fixed_array<double>(summary_path(set, "sd")).begin());
-        return spread;
-    };
-    SweepSummary summary;
-    summary.all = spread_of(FoldSet::all);
-    if (used_sets().size() > 1) {
-        summary.recipe = spread_of(FoldSet::recipe);
-        summary.other = spread_of(FoldSet::other);
-    }
-    auto const pools = rows.fixed_array<double>("uns/summary/pooled");
-    for (std::size_t series = 0; series < plan_.series(); ++series) {
-        summary.pooled.push_back(pooled(rows, series));
-        auto const figures = figures_of(summary.pooled.back(), kUndefined);
-        std::ranges::copy(figures, pools.begin() + static_cast<std::ptrdiff_t>(series * kFigures.size()));
-    }
-    summarise_cell_types(rows, summary);
-    summary.best = best_run_of(plan_, x);
-    rows.fixed_array<std::int64_t>("uns/summary/best_run")[0] =
-        summary.best ? static_cast<std::int64_t>(summary.best->run) : -1;
-    return summary;
 }
 
 }  // namespace mpira::train

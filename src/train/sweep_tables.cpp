@@ -4,13 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "mpira/base/error.hpp"
 
 namespace mpira::train {
 
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 constexpr std::array<char const*, 5> kCurveFigures{"loss", "pearson", "spearman", "r2", "auroc"};
 
 std::array<double, kCurveFigures.size()> curve_figures(Score const& score) {
@@ -101,6 +102,10 @@ std::optional<BestRun> best_run_of(SweepPlan const& plan, std::span<double const
         if (!best || mine.mean_validation_loss < best->mean_validation_loss) best = mine;
     }
     return best;
+}
+
+std::string summary_path(FoldSet set, std::string_view what) {
+    return fmt::format("uns/summary/{}/{}", kFoldSets[static_cast<std::size_t>(set)], what);
 }
 
 }  // namespace mpira::train

@@ -6,9 +6,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mpira/store/job.hpp"
+#include "mpira/train/metrics.hpp"
 #include "mpira/train/record.hpp"
 #include "mpira/train/sweep.hpp"
 
@@ -30,6 +32,11 @@ void write_curves(std::span<EpochRecord const> history, std::span<float> out);
 /// Which folds a mean is over.
 enum class FoldSet : std::uint8_t { all, recipe, other };
 inline constexpr std::array<char const*, 3> kFoldSets{"all_folds", "recipe_folds", "other_folds"};
+/// "uns/summary/recipe_folds/mean".
+[[nodiscard]] std::string summary_path(FoldSet set, std::string_view what);
+
+/// Figures of each run beside its X, and their means over folds, where cell types are held out.
+inline constexpr std::array<char const*, 2> kBaselineFigures{"training_mean", "beside_training_mean"};
 
 /// Mean and sample standard deviation over the folds of a set, NaN left out: (series, figures) each.
 struct Spread {

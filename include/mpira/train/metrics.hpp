@@ -1,10 +1,14 @@
 #pragma once
 
+#include <limits>
 #include <span>
 
 /// Figures of predictions against targets. Sums are taken in double, in the order of the entries, so equal
 /// inputs give equal bits. A figure that is not defined (a constant column, one class only) is NaN.
 namespace mpira::train {
+
+/// A figure that isn't defined.
+inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 /// Pearson's r. NaN when either side is constant or there are fewer than two entries.
 [[nodiscard]] double pearson(std::span<float const> predicted, std::span<float const> target);
