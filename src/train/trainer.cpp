@@ -9,12 +9,13 @@
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
-#include "mpira/base/log.hpp"
 #include "mpira/train/checkpoint.hpp"
 #include "mpira/train/gradient_engine.hpp"
 #include "mpira/train/objective.hpp"
 
 #include "batches.hpp"
+#include "checkpoint_keeper.hpp"
+#include "parameter_groups.hpp"
 #include "progress.hpp"
 #include "scorer.hpp"
 #include "torch_errors.hpp"
@@ -29,32 +30,6 @@ using model::Network;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Parameters of equal decay and learning rate are a group of the optimiser; sorted by group, so that the
-// order is that of its moments.
-std::vector<model::Parameter> in_groups(std::vector<model::Parameter> parameters) {
-    std::stable_sort(parameters.begin(), parameters.end(), [](auto const& a, auto const& b) {
-        return std::pair(a.depth_id, b.decay) < std::pair(b.depth_id, a.decay);
-    });
-    return parameters;
-}
-
-std::vector<ParameterGroup> groups_of(std::span<model::Parameter const> grouped, Recipe const& recipe,
-                                      std::int64_t depth) {
-    std::vector<ParameterGroup> groups;
-    for (std::size_t i = 0; i < grouped.size(); ++i) {
-        auto const& parameter = grouped[i];
-        if (i == 0 || parameter.depth_id != grouped[i - 1].depth_id ||
-            parameter.decay != grouped[i - 1].decay) {
-            groups.push_back({.tensors = {},
-                              .weight_decay = parameter.decay ? recipe.weight_decay : 0,
-                              .lr_scale = std::pow(recipe.layer_decay,
-                                                   static_cast<double>(depth + 1 - parameter.depth_id))});
-        }
-        groups.back().tensors.push_back(parameter.tensor);
-    }
-    return groups;
 }
 
 std::vector<at::Tensor> tensors_of(std::span<model::Parameter const> parameters) {
@@ -85,7 +60,7 @@ struct Trainer::State {
           plan(std::move(plan_in)),
           validation(std::move(validation_in)),
           recipe(recipe_in),
-          checkpoint(std::move(checkpoint_in)),
+          checkpoint(comm_in, std::move(checkpoint_in)),
           average(recipe.ema_decay > 0 ? model->clone() : nullptr),
           best(validation.empty() ? nullptr : model->clone()),
           parameters(in_groups(model->trainable_parameters())),
@@ -315,47 +290,14 @@ struct Trainer::State {
     }
 
     void save() {
-        last_save = Clock::now();
         comm::agree_on(comm, failure);
-        if (checkpoint.file.empty()) return;
-        comm::everywhere(comm, [&] {
-            if (!comm.is_root()) return;
-            write_checkpoint(checkpoint.file, checkpoint_tensors(), checkpoint.identity, to_json(now),
-                             !present_is_broken);
-        });
-        present_is_broken = false;
-    }
-
-    // Every rank reads the file itself. On a disk of its own a node may have none, or another one.
-    void require_same_checkpoint(std::optional<FoundCheckpoint> const& found) const {
-        auto const text = [](std::optional<FoundCheckpoint> const& one) {
-            return one ? fmt::format("the one of step {}", one->progress.value("step", std::uint64_t{0}))
-                       : std::string("none");
-        };
-        auto const contents = comm.all_gather(found ? found->content + found->progress.dump() : "");
-        auto const texts = comm.all_gather(text(found));
-        auto const other = static_cast<std::size_t>(
-            std::ranges::find_if(contents, [&](auto const& one) { return one != contents.front(); }) -
-            contents.begin());
-        if (other == contents.size()) return;
-        throw comm::CollectiveError(
-            Origin::usage,
-            fmt::format("{}: the ranks don't find the same checkpoint here: rank 0 {}, rank {} {}; put the "
-                        "output in a folder that all nodes share, or remove the checkpoint on every node",
-                        checkpoint.file.string(), texts.front(), other, texts[other]),
-            0, std::source_location::current());
+        checkpoint.save([&] { return checkpoint_tensors(); }, now);
     }
 
     bool load() {
-        if (checkpoint.file.empty()) return false;
-        auto const found = comm::everywhere(comm, [&] {
-            return read_checkpoint(checkpoint.file, checkpoint_tensors(), checkpoint.identity);
-        });
-        require_same_checkpoint(found);
+        auto const found = checkpoint.load([&] { return checkpoint_tensors(); });
         if (!found) return false;
-        present_is_broken = !found->warning.empty();
-        if (comm.is_root() && !found->warning.empty()) log::warning("{}", found->warning);
-        comm::everywhere(comm, [&] { now = progress_of(found->progress, checkpoint.file); });
+        now = *found;
         optimiser.set_steps(now.step);
         ahead.clear();
         return true;
@@ -368,7 +310,7 @@ struct Trainer::State {
     std::vector<PlaceRange> validation;
     std::vector<PlaceRange> test_curve;
     Recipe recipe;
-    CheckpointPolicy checkpoint;
+    CheckpointKeeper checkpoint;
     std::unique_ptr<Network> average;  // null without ema_decay
     std::unique_ptr<Network> best;     // null without validation
     std::vector<model::Parameter> parameters;
@@ -383,8 +325,6 @@ struct Trainer::State {
     std::vector<PlaceRange> planned;  // the windows of this epoch
     std::optional<std::uint64_t> planned_epoch;
     Progress now;
-    bool present_is_broken = false;  // the checkpoint file: the previous one was taken up
-    Clock::time_point last_save = Clock::now();
     double waited_s = 0;                   // for batches, in this epoch
     std::optional<comm::Failure> failure;  // of this rank, that the others have not heard of
 };
@@ -421,10 +361,8 @@ Outcome Trainer::run(std::function<bool()> const& stop_requested,
         }
         s.finish_epoch(seconds_since(started));
         if (on_epoch) on_epoch(s.now.history.back());
-        // Rank 0's clock decides for all: a checkpoint is collective.
         bool const last = s.now.epoch == s.recipe.epochs || s.out_of_patience();
-        bool const due = last || seconds_since(s.last_save) >= s.checkpoint.every_s;
-        if (s.comm.bcast_value(due)) s.save();
+        if (s.checkpoint.is_due() || last) s.save();
     }
     s.engine->end_training();
     s.require_best_epoch();
