@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -105,16 +104,19 @@ std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*
     if (has_fragments + has_matrices + has_bigwigs != 1)
         settings.refuse("fragments",
                         "name files of fragments here, or counts that exist in matrices, or bigwigs");
-    auto const refuse_idle = [&](std::span<char const* const> keys, bool has_use, std::string_view of) {
-        for (auto const* const key : keys)
-            if (!has_use && !settings.is_fallback(key))
-                settings.refuse(key, fmt::format("is of {}, and none are given", of));
-    };
-    refuse_idle(std::array{"matrix.cell_types", "matrix.values"}, has_matrices, "matrices");
-    refuse_idle(kAlignmentKeys, has_fragments, "BAMs");
-    refuse_idle(std::array{"signal"}, has_bigwigs, "bigwigs");
-    refuse_idle(std::array{"barcodes"}, !has_bigwigs, "cells");
-    if (has_bigwigs) return count_signal(settings);
+    if (!has_matrices) {
+        for (auto const* const key : {"matrix.cell_types", "matrix.values"})
+            settings.refuse_given(key, "is of matrices, and none are given");
+    }
+    if (!has_fragments) {
+        refuse_alignment_settings(settings);
+        settings.refuse_given("counted", "is of fragments; what is given says itself what it counted");
+    }
+    if (has_bigwigs) {
+        settings.refuse_given("barcodes", "is of cells, and bigwigs have none");
+        return count_signal(settings);
+    }
+    settings.refuse_given("signal", "is of bigwigs, and none are given");
     return has_fragments ? count_fragments(settings) : count_matrices(settings);
 }
 
@@ -161,6 +163,24 @@ std::optional<std::uint32_t> Barcodes::find(std::string_view barcode) {
     auto const found = cell_types_.find(key_);
     if (found == cell_types_.end()) return std::nullopt;
     return found->second;
+}
+
+void refuse_alignment_settings(Settings const& settings) {
+    for (auto const* const key : {"bam.min_mapq", "bam.max_fragment_bp", "bam.barcode_tag"})
+        settings.refuse_given(key, "is of BAMs, and none are given");
+}
+
+store::ResultLayout counts_layout(Settings const& settings, std::size_t regions, std::size_t cell_types,
+                                  CountTypes const& types) {
+    store::ResultLayout layout;
+    layout.job = "counts";
+    layout.rows = regions;
+    layout.rows_per_unit = settings.count("unit.regions");
+    layout.row_arrays = {{"X", types.count, {cell_types}}};
+    layout.fixed_arrays = {{"uns/total", types.sum, {cell_types}, {}},
+                           {"uns/largest", types.sum, {cell_types}, {}}};
+    layout.identity = settings.to_json(true);
+    return layout;
 }
 
 NamedFile named_file(std::string const& item, Settings const& settings, std::string_view key,

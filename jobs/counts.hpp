@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -34,8 +34,17 @@ private:
     std::string example_;
 };
 
-/// Settings that only BAMs have.
-inline constexpr std::array kAlignmentKeys{"bam.min_mapq", "bam.max_fragment_bp", "bam.barcode_tag"};
+/// For sources without a BAM.
+void refuse_alignment_settings(Settings const& settings);
+
+/// What the results of all sources have: X (regions, cell types), uns/total and uns/largest (cell types), and
+/// the settings as their identity.
+struct CountTypes {
+    store::Type count = store::Type::i32;
+    store::Type sum = store::Type::i64;
+};
+[[nodiscard]] store::ResultLayout counts_layout(Settings const& settings, std::size_t regions,
+                                                std::size_t cell_types, CountTypes const& types = {});
 
 /// "name=path": the number of the name among `names`, where it is put if it is new, and the path. Refused,
 /// naming `key`, without either.

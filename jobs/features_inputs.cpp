@@ -109,11 +109,11 @@ atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromS
                                         std::span<std::string const> names) {
     auto accessibility = open_accessibility(settings, chroms, regions, names);
     auto const least = settings.number("accessibility.floor");
-    if (least == 0 && !settings.is_fallback("accessibility.floor_scale"))
-        settings.refuse("accessibility.floor_scale",
-                        "is the scale of accessibility.floor, which is not given");
-    if (settings.path("accessibility.counts").empty() && !settings.is_fallback("accessibility.per"))
-        settings.refuse("accessibility.per", "scales accessibility.counts, which is not given");
+    if (least == 0)
+        settings.refuse_given("accessibility.floor_scale",
+                              "is the scale of accessibility.floor, which is not given");
+    if (settings.path("accessibility.counts").empty())
+        settings.refuse_given("accessibility.per", "scales accessibility.counts, which is not given");
     if (least > 0) {
         using Scale = atlas::AccessibilityFloor::Scale;
         auto const& word = settings.text("accessibility.floor_scale");

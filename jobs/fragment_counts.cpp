@@ -52,7 +52,8 @@ public:
         log::info("{}: {}", settings.text("regions.bed"), bed.report.describe());
         regions_ = std::move(bed.regions);
         open_sources();
-        refuse_idle_settings();
+        if (std::ranges::none_of(sources_, [](Source const& one) { return one.file.is_alignments(); }))
+            refuse_alignment_settings(settings);
         refuse_other_assemblies();
         if (barcodes_) tell_strange_barcodes();
         make_layout();
@@ -75,7 +76,6 @@ private:
         std::int64_t from, to;
     };
     void open_sources();
-    void refuse_idle_settings() const;
     void refuse_other_assemblies();
     void tell_strange_barcodes();
     void make_layout();
@@ -130,20 +130,13 @@ void FragmentCounts::refuse_other_assemblies() {
             if (!chrom) continue;
             auto const length = chroms_.length(*chrom);
             source.file.read(name, length, kChromosomeEnd, [&](genome::Fragment const& fragment) {
-                require(fragment.start < length,
-                        fmt::format(
-                            "{}: a fragment at {}:{}-{}, but {} has {} bp: is it of another assembly?",
-                            source.file.file().string(), name, fragment.start, fragment.end, name, length));
+                if (fragment.start >= length)
+                    fail_usage(fmt::format(
+                        "{}: a fragment at {}:{}-{}, but {} has {} bp: is it of another assembly?",
+                        source.file.file().string(), name, fragment.start, fragment.end, name, length));
             });
         }
     }
-}
-
-void FragmentCounts::refuse_idle_settings() const {
-    if (std::ranges::any_of(sources_, [](Source const& source) { return source.file.is_alignments(); }))
-        return;
-    for (auto const* const key : kAlignmentKeys)
-        if (!settings_.is_fallback(key)) settings_.refuse(key, "is of BAMs; none of the fragments is one");
 }
 
 /// Says so where a file's first fragments have no barcode of ours: to learn it at the end may cost hours.
@@ -171,17 +164,11 @@ void FragmentCounts::tell_strange_barcodes() {
 }
 
 void FragmentCounts::make_layout() {
-    auto const types = cell_types_.size();
-    layout_.job = "counts";
-    layout_.rows = regions_.size();
-    layout_.rows_per_unit = settings_.count("unit.regions");
-    layout_.row_arrays = {{"X", store::Type::i32, {types}}, {"obsm/beginning", store::Type::i32, {types}}};
-    layout_.fixed_arrays = {{"uns/total", store::Type::i64, {types}, {}},
-                            {"uns/largest", store::Type::i64, {types}, {}}};
+    layout_ = counts_layout(settings_, regions_.size(), cell_types_.size());
+    layout_.row_arrays.push_back({"obsm/beginning", store::Type::i32, {cell_types_.size()}});
     ContentHash files;
     for (auto const& source : sources_)
         files.add(cell_types_[source.cell_type]).add(source.file.content_hash());
-    layout_.identity = settings_.to_json(true);
     layout_.identity["content of regions"] = hash_file(settings_.path("regions.bed"));
     layout_.identity["content of fragments"] = files.hex();
     if (barcodes_) layout_.identity["content of barcodes"] = hash_file(settings_.path("barcodes"));

@@ -63,8 +63,6 @@ class MatrixCounts final : public store::Job {
 public:
     explicit MatrixCounts(Settings const& settings)
         : settings_(settings), chroms_(genome::ChromSizes::read(settings.path("genome.chrom_sizes"))) {
-        if (settings.text("counted") != "fragments")
-            settings.refuse("counted", "a matrix says itself what it counted; leave this out");
         open_sources();
         choose_regions();
         for (auto& source : sources_) add(source);
@@ -248,14 +246,7 @@ void MatrixCounts::add(Source& source) {
 }
 
 void MatrixCounts::make_layout() {
-    auto const types = cell_types_.size();
-    layout_.job = "counts";
-    layout_.rows = regions_.size();
-    layout_.rows_per_unit = settings_.count("unit.regions");
-    layout_.row_arrays = {{"X", store::Type::i32, {types}}};
-    layout_.fixed_arrays = {{"uns/total", store::Type::i64, {types}, {}},
-                            {"uns/largest", store::Type::i64, {types}, {}}};
-    layout_.identity = settings_.to_json(true);
+    layout_ = counts_layout(settings_, regions_.size(), cell_types_.size());
     ContentHash content;
     for (auto const& name : cell_types_) content.add(name);
     for (auto const& region : regions_) content.add(chroms_.label(region));

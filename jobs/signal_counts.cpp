@@ -32,8 +32,6 @@ public:
                 "bigWig is signal, not counts: fold changes or p values don't become the "
                 "accessibility that published models expect. Coverage of fragments does: then say "
                 "signal = true; or count fragments or BAMs");
-        if (settings.text("counted") != "fragments")
-            settings.refuse("counted", "a bigWig says itself what it counted; leave this out");
         if (settings.path("regions.bed").empty())
             settings.refuse("regions.bed", "must be given with bigwigs");
         auto bed = genome::read_bed(settings.path("regions.bed"), chroms_);
@@ -69,9 +67,9 @@ public:
                 if (stop.stop_requested()) throw Error(Origin::stopped, "stopped within a unit");
                 auto const& region = regions_[first + row];
                 auto const sum = source.file.sum(chroms_.name(region.chrom), region.start, region.end);
-                require(sum >= 0 && sum <= static_cast<double>(std::numeric_limits<float>::max()),
-                        fmt::format("{}: the signal in {} sums to {}: coverage is never below 0",
-                                    source.file.file().string(), chroms_.label(region), sum));
+                if (sum < 0 || sum > static_cast<double>(std::numeric_limits<float>::max()))
+                    fail_usage(fmt::format("{}: the signal in {} sums to {}: coverage is never below 0",
+                                           source.file.file().string(), chroms_.label(region), sum));
                 sums[row * types + source.cell_type] += sum;
             }
         }
@@ -139,17 +137,11 @@ void SignalCounts::open_sources() {
 }
 
 void SignalCounts::make_layout() {
-    auto const types = cell_types_.size();
-    layout_.job = "counts";
-    layout_.rows = regions_.size();
-    layout_.rows_per_unit = settings_.count("unit.regions");
-    layout_.row_arrays = {{"X", store::Type::f32, {types}}};
-    layout_.fixed_arrays = {{"uns/total", store::Type::f64, {types}, {}},
-                            {"uns/largest", store::Type::f64, {types}, {}}};
+    layout_ = counts_layout(settings_, regions_.size(), cell_types_.size(),
+                            {.count = store::Type::f32, .sum = store::Type::f64});
     ContentHash files;
     for (auto const& source : sources_)
         files.add(cell_types_[source.cell_type]).add(source.file.content_hash());
-    layout_.identity = settings_.to_json(true);
     layout_.identity["content of regions"] = hash_file(settings_.path("regions.bed"));
     layout_.identity["content of bigwigs"] = files.hex();
 }

@@ -32,11 +32,12 @@ std::int64_t whole(double value, fs::path const& file, std::string_view where) {
 /// A matrix whose features may be genes too.
 class FeatureMatrix : public genome::CellMatrix {
 protected:
-    /// Peaks are the features of the kind "Peaks", or all where there are no kinds.
+    /// Peaks are the features of the kind "Peaks".
     void choose_peaks(std::vector<std::string> const& names, std::vector<std::string> const& kinds) {
-        ensure(kinds.empty() || kinds.size() == names.size(), "features of other numbers of names and kinds");
+        require(kinds.size() == names.size(), fmt::format("{}: its features have {} names, but {} types",
+                                                          files_[0].string(), names.size(), kinds.size()));
         for (std::size_t i = 0; i < names.size(); ++i) {
-            bool const is_peak = kinds.empty() || kinds[i] == "Peaks";
+            bool const is_peak = kinds[i] == "Peaks";
             peak_of_feature_.push_back(is_peak ? static_cast<std::uint32_t>(peaks_.size()) : kNoPeak);
             if (is_peak) peaks_.push_back(names[i]);
         }
@@ -54,9 +55,6 @@ public:
         cells_ = reader_.strings("matrix/barcodes");
         auto const ids = reader_.strings("matrix/features/id");
         auto const kinds = reader_.strings("matrix/features/feature_type");
-        require(
-            ids.size() == kinds.size(),
-            fmt::format("{}: matrix/features: id and feature_type are of different lengths", file.string()));
         choose_peaks(ids, kinds);
     }
 
@@ -81,7 +79,11 @@ public:
         cells_ = reader_.index("obs");
         std::string const var = values_.starts_with("raw/") ? "raw/var" : "var";
         require(reader_.contains(values_), fmt::format("{}: has no {}", file.string(), values_));
-        choose_peaks(reader_.index(var), kinds_of(var));
+        auto const names = reader_.index(var);
+        // As scanpy's reader of Cell Ranger's multiome files keeps them.
+        auto const kinds = var + "/feature_types";
+        choose_peaks(names, reader_.contains(kinds) ? reader_.strings(kinds)
+                                                    : std::vector<std::string>(names.size(), "Peaks"));
     }
 
     void read(std::function<void(Entry const&)> const& each) override {
@@ -95,13 +97,6 @@ public:
     }
 
 private:
-    /// Kinds of features as scanpy's reader of Cell Ranger's multiome files keeps them; none where all are
-    /// peaks.
-    [[nodiscard]] std::vector<std::string> kinds_of(std::string const& var) const {
-        return reader_.contains(var + "/feature_types") ? reader_.strings(var + "/feature_types")
-                                                        : std::vector<std::string>();
-    }
-
     store::AnnDataReader reader_;
     std::string values_;
 };

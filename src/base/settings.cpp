@@ -213,9 +213,9 @@ std::filesystem::path Settings::path(std::string_view key) const {
     return text(key);
 }
 
-bool Settings::is_fallback(std::string_view key) const {
+void Settings::refuse_given(std::string_view key, std::string_view what) const {
     auto const spec = std::ranges::find(schema_, key, &SettingSpec::key);
-    return spec != schema_.end() && at(key) == spec->fallback;
+    if (auto const& value = at(key); spec == schema_.end() || value != spec->fallback) refuse(key, what);
 }
 
 nlohmann::json Settings::to_json(bool result_only) const {

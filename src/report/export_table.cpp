@@ -249,9 +249,9 @@ std::uint64_t export_bigwig(std::filesystem::path const& result, std::filesystem
     std::vector<genome::SignalInterval> intervals;
     for (auto const& one : without_overlaps(source, track, overlaps)) {
         auto const chrom = sizes.find(track.chroms[static_cast<std::size_t>(one.chrom)]);
-        require(chrom && one.end <= sizes.length(*chrom),
-                fmt::format("{}: {} is not within a chromosome of {}; are they of one assembly?",
-                            source.file().string(), said(one, track.chroms), chrom_sizes.string()));
+        if (!chrom || one.end > sizes.length(*chrom))
+            fail_usage(fmt::format("{}: {} is not within a chromosome of {}; are they of one assembly?",
+                                   source.file().string(), said(one, track.chroms), chrom_sizes.string()));
         intervals.push_back({*chrom, one.start, one.end, static_cast<float>(one.value)});
     }
     store::FileOutput out(output, choice.overwrite);

@@ -92,6 +92,9 @@ private:
     [[nodiscard]] std::vector<FoldSet> used_sets() const;
     void take_held_out(Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const;
     void take_training_means(Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const;
+    /// Calls call(entry, whether it counts) for every held-out entry of a series, by fold, place and output.
+    template <typename Fn>
+    void for_held_out(store::FinishedRows const& rows, std::size_t series, Fn&& call) const;
     [[nodiscard]] Score pooled(store::FinishedRows const& rows, std::size_t series) const;
     [[nodiscard]] GeneFigures across_cell_types(store::FinishedRows const& rows, std::size_t series) const;
     void summarise_cell_types(store::FinishedRows& rows, SweepSummary& summary) const;

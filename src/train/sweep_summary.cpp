@@ -10,24 +10,31 @@
 
 namespace mpira::train {
 
-GeneFigures SweepRows::across_cell_types(store::FinishedRows const& rows, std::size_t series) const {
+template <typename Fn>
+void SweepRows::for_held_out(store::FinishedRows const& rows, std::size_t series, Fn&& call) const {
     auto const row = rows.array<std::int32_t>("obsm/heldout_row");
     auto const predicted = rows.array<float>("obsm/heldout_predicted");
     auto const wanted = rows.array<float>("obsm/heldout_target");
     auto const scored = rows.array<std::uint8_t>("obsm/heldout_scored");
-    std::vector<GeneEntry> entries;
     for (std::size_t fold = 0; fold < plan_.folds.size(); ++fold) {
         auto const first = (series * plan_.folds.size() + fold) * most_held_out_;
         for (auto place = first; place < first + most_held_out_ && row[place] >= 0; ++place) {
             for (std::uint32_t output = 0; output < outputs_; ++output) {
-                auto const entry = place * outputs_ + output;
-                if (scored[entry] == 0) continue;
-                entries.push_back({.gene = {static_cast<std::uint32_t>(row[place]), output},
-                                   .predicted = predicted[entry],
-                                   .target = wanted[entry]});
+                auto const at = place * outputs_ + output;
+                call(GeneEntry{.gene = {static_cast<std::uint32_t>(row[place]), output},
+                               .predicted = predicted[at],
+                               .target = wanted[at]},
+                     scored[at]);
             }
         }
     }
+}
+
+GeneFigures SweepRows::across_cell_types(store::FinishedRows const& rows, std::size_t series) const {
+    std::vector<GeneEntry> entries;
+    for_held_out(rows, series, [&](GeneEntry const& entry, std::uint8_t scored) {
+        if (scored != 0) entries.push_back(entry);
+    });
     return figures_across_cell_types(genes_, std::move(entries));
 }
 
@@ -58,24 +65,15 @@ void SweepRows::summarise_cell_types(store::FinishedRows& rows, SweepSummary& su
 }
 
 Score SweepRows::pooled(store::FinishedRows const& rows, std::size_t series) const {
-    auto const row = rows.array<std::int32_t>("obsm/heldout_row");
-    auto const predicted = rows.array<float>("obsm/heldout_predicted");
-    auto const wanted = rows.array<float>("obsm/heldout_target");
-    auto const scored = rows.array<std::uint8_t>("obsm/heldout_scored");
-    std::vector<float> all_predicted;
-    std::vector<float> all_target;
+    std::vector<float> predicted;
+    std::vector<float> target;
     std::vector<std::uint8_t> all_scored;
-    for (std::size_t fold = 0; fold < plan_.folds.size(); ++fold) {
-        auto const first = (series * plan_.folds.size() + fold) * most_held_out_;
-        for (auto place = first; place < first + most_held_out_ && row[place] >= 0; ++place) {
-            for (auto entry = place * outputs_; entry < (place + 1) * outputs_; ++entry) {
-                all_predicted.push_back(predicted[entry]);
-                all_target.push_back(wanted[entry]);
-                all_scored.push_back(scored[entry]);
-            }
-        }
-    }
-    return score_entries(all_predicted, all_target, all_scored, poisson_nll(all_predicted, all_target));
+    for_held_out(rows, series, [&](GeneEntry const& entry, std::uint8_t scored) {
+        predicted.push_back(entry.predicted);
+        target.push_back(entry.target);
+        all_scored.push_back(scored);
+    });
+    return score_entries(predicted, target, all_scored, poisson_nll(predicted, target));
 }
 
 SweepSummary SweepRows::summarise(store::FinishedRows& rows) const {

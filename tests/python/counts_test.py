@@ -206,7 +206,7 @@ def main():
              "--set", "accessibility.floor=9"], ["accessibility.floor", "'Kc' reaches 9", "the largest is 4"])
     refuses([*words, "--set", f"fragments={a}"], ["fragments", "name=path"])
     refuses([*words, "--set", f"fragments=x={a}", "--set", "matrix.values=raw/X"], ["matrix.values", "of matrices"])
-    refuses([*words, "--set", f"fragments=x={a}", "--set", "bam.min_mapq=10"], ["bam.min_mapq", "none of the fragments is one"])
+    refuses([*words, "--set", f"fragments=x={a}", "--set", "bam.min_mapq=10"], ["bam.min_mapq", "BAMs, and none are given"])
     header = "@SQ\tSN:chr1\tLN:9000\n"
     (folder / "text.sam").write_text(header)
     refuses([*words, "--set", f"fragments=x={folder / 'text.sam'}"], ["text.sam", "samtools sort"])

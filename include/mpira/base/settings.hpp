@@ -63,8 +63,6 @@ public:
     /// text() as a path; relative ones are taken from the current directory. Empty text: an empty path.
     [[nodiscard]] std::filesystem::path path(std::string_view key) const;
 
-    /// Whether the key has the value that the schema gives it.
-    [[nodiscard]] bool is_fallback(std::string_view key) const;
     [[nodiscard]] std::span<SettingSpec const> schema() const noexcept { return schema_; }
     [[nodiscard]] std::string const& source() const noexcept { return source_; }
     /// {"sites.insertions": 600, ...}: those that affect the result, or all of them.
@@ -72,6 +70,8 @@ public:
 
     /// A usage error about one key: "config.toml: sites.insertions: <what>".
     [[noreturn]] void refuse(std::string_view key, std::string_view what) const;
+    /// The same unless the key has the schema's value: for what would do nothing beside the other settings.
+    void refuse_given(std::string_view key, std::string_view what) const;
 
 private:
     [[nodiscard]] SettingValue const& at(std::string_view key) const;
