@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <vector>
+#include <optional>
+#include <utility>
 
+#include "encoder.hpp"
 #include "predictor_state.hpp"
 #include "table_rows.hpp"
 
@@ -18,44 +19,39 @@ class FocusForward {
 public:
     FocusForward(Predictor::State const& model, TableRows const& table, InsertionOptions const& options);
 
-    /// `starts` (B), B <= micro_batch or uninserted_batch; `focus_rows` (B, F) f32 -> (B, outputs) f32.
-    [[nodiscard]] at::Tensor run(std::span<std::int64_t const> starts, at::Tensor const& focus_rows);
+    /// `starts` (B) i64 on the device, B <= micro_batch or uninserted_batch; `focus_rows` (B, F) f32 -> (B,
+    /// outputs) f32.
+    [[nodiscard]] at::Tensor run(at::Tensor const& starts, at::Tensor const& focus_rows);
     /// The same by Get::forward, all tokens through all blocks.
-    [[nodiscard]] at::Tensor plain(std::span<std::int64_t const> starts, at::Tensor const& focus_rows);
+    [[nodiscard]] at::Tensor plain(at::Tensor const& starts, at::Tensor const& focus_rows);
 
     [[nodiscard]] std::int64_t shared_bytes() const noexcept { return shared_bytes_; }
     [[nodiscard]] bool shares_embedding() const noexcept { return table_tokens_.defined(); }
 
 private:
-    /// Queries, keys and values of a block, (B, tokens, D) each.
-    struct Projections {
-        at::Tensor q, k, v;
-    };
-
     void share_embedding();
-    [[nodiscard]] at::Tensor windows(std::span<std::int64_t const> starts,
+    [[nodiscard]] at::Tensor windows(at::Tensor const& starts,
                                      at::Tensor const& focus_rows);  // (B, R, F), in x_
-    [[nodiscard]] Projections gather(std::span<std::int64_t const> starts, at::Tensor const& focus_rows,
-                                     at::Tensor& z);
-    [[nodiscard]] Projections project(std::size_t block, at::Tensor const& z) const;
-    [[nodiscard]] Projections project_focus(std::size_t block, at::Tensor const& z) const;
-    [[nodiscard]] at::Tensor first_norm(std::size_t block, at::Tensor const& z) const;
-    [[nodiscard]] at::Tensor at_focus(at::Tensor const& tokens) const;  // (B, N, ..) -> (B, 1, ..), a view
-    [[nodiscard]] at::Tensor residuals(std::size_t block, at::Tensor const& z, Projections const& p) const;
+    /// Tokens of windows and their projections in block 1, (B, N, D) and (B, N, 3 D), in z_ and qkv_.
+    std::pair<at::Tensor, at::Tensor> gather(at::Tensor const& starts, at::Tensor const& focus_rows);
 
     Predictor::State const* model_;
     TableRows const* table_;
     InsertionOptions options_;
-    std::vector<at::Tensor> qkv_bias_;  // per block, (3 D)
+    std::optional<Encoder> encoder_;  // none for a TorchScript model
     std::int64_t shared_bytes_ = 0;
     // One row a region and, last, one for CLS: the token before block 1 and its q, k, v there. Block 1 sees a
     // row without its neighbours or its position (there is no positional code), so they hold for any window.
     at::Tensor table_tokens_;  // (regions + 1, D)
     at::Tensor table_qkv_;     // (regions + 1, 3 D)
-    // Buffers of the largest micro-batch: fresh ones cost page faults, 2 to 10 % of a small network's time.
-    at::Tensor x_;    // (B R, F) f32, when windows are built
-    at::Tensor z_;    // (B N, D)
-    at::Tensor qkv_;  // (B N, 3 D)
+    // Constants and buffers of the largest micro-batch: fresh ones cost page faults, 2 to 10 % of a small
+    // network's time.
+    at::Tensor steps_;    // (R): 0, 1, ..
+    at::Tensor focus_;    // (B): the focus token's row of (B N)
+    at::Tensor sources_;  // (B, N): rows of the table; CLS's first
+    at::Tensor x_;        // (B R, F) f32, when windows are built
+    at::Tensor z_;        // (B N, D)
+    at::Tensor qkv_;      // (B N, 3 D)
 };
 
 }  // namespace mpira::model

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
@@ -60,22 +60,17 @@ InsertionPredictor::State::State(Predictor model, FeatureTable const& features, 
         static_cast<std::size_t>((starts + options.uninserted_batch - 1) / options.uninserted_batch), 0);
 }
 
-at::Tensor InsertionPredictor::State::focus_rows(std::span<std::int64_t const> starts,
-                                                 at::Tensor const& vectors,
-                                                 std::span<std::int64_t const> vector_rows) const {
-    std::vector<std::int64_t> focus(starts.begin(), starts.end());
-    for (auto& region : focus) region += options.focus;
-    auto rows = table.rows(focus);  // (B, F), ours
+at::Tensor InsertionPredictor::State::focus_rows(at::Tensor const& starts, at::Tensor const& vectors,
+                                                 at::Tensor const& vector_rows) const {
+    auto rows = table.rows(starts.add(options.focus));  // (B, F), ours
     auto const motifs = predictor.config().motifs();
-    if (vectors.defined()) {
-        auto const index = index_tensor(vector_rows, rows.device());
-        rows.narrow(1, 0, motifs).add_(at::index_select(vectors, 0, index)).clamp_max_(1);
-    }
+    if (vectors.defined())
+        rows.narrow(1, 0, motifs).add_(at::index_select(vectors, 0, vector_rows)).clamp_max_(1);
     rows.select(1, motifs).fill_(1);
     return rows;
 }
 
-at::Tensor InsertionPredictor::State::run(std::span<std::int64_t const> starts, at::Tensor const& rows) {
+at::Tensor InsertionPredictor::State::run(at::Tensor const& starts, at::Tensor const& rows) {
     auto out = forward.run(starts, rows);
     if (options.check_every > 0 && micro_batches_++ % options.check_every == 0) {
         auto const plain = forward.plain(starts, rows);
@@ -93,18 +88,18 @@ at::Tensor InsertionPredictor::State::run(std::span<std::int64_t const> starts, 
 at::Tensor InsertionPredictor::State::uninserted(std::span<std::int64_t const> starts,
                                                  std::stop_token const& stop) {
     auto const batch = options.uninserted_batch;
-    std::vector<std::int64_t> block;
+    auto const device = remembered_.device();
     for (auto const start : starts) {
         auto const number = start / batch;
         if (is_known_[static_cast<std::size_t>(number)] != 0) continue;
         look_at(stop);
-        block.resize(static_cast<std::size_t>(std::min(batch, remembered_.size(0) - number * batch)));
-        std::iota(block.begin(), block.end(), number * batch);
-        remembered_.narrow(0, block.front(), static_cast<std::int64_t>(block.size()))
-            .copy_(run(block, focus_rows(block, {}, {})));
+        auto const first = number * batch;
+        auto const count = std::min(batch, remembered_.size(0) - first);
+        auto const block = at::arange(first, first + count, at::TensorOptions(at::kLong).device(device));
+        remembered_.narrow(0, first, count).copy_(run(block, focus_rows(block, {}, {})));
         is_known_[static_cast<std::size_t>(number)] = 1;
     }
-    return at::index_select(remembered_, 0, index_tensor(starts, remembered_.device()));
+    return at::index_select(remembered_, 0, index_tensor(starts, device));
 }
 
 at::Tensor InsertionPredictor::State::predict(std::span<std::int64_t const> window_starts,
@@ -140,16 +135,16 @@ at::Tensor InsertionPredictor::State::predict(std::span<std::int64_t const> wind
 
     auto out = at::empty({static_cast<std::int64_t>(window_starts.size()), predictor.config().outputs},
                          at::TensorOptions(at::kFloat).device(device));
-    auto const micro_batch = static_cast<std::size_t>(options.micro_batch);
-    for (std::size_t first = 0; first < inserted.places.size(); first += micro_batch) {
+    // All that the call needs travels at once: a micro-batch then only enqueues work on a GPU.
+    auto const starts = index_tensor(inserted.starts, device);
+    auto const vector_rows = index_tensor(inserted.vectors, device);
+    auto const places = index_tensor(inserted.places, device);
+    for (std::int64_t first = 0; first < starts.numel(); first += options.micro_batch) {
         look_at(stop);
-        auto const count = std::min(micro_batch, inserted.places.size() - first);
-        auto const part = [&](std::vector<std::int64_t> const& all) {
-            return std::span(all).subspan(first, count);
-        };
-        auto const starts = part(inserted.starts);
-        auto const predicted = run(starts, focus_rows(starts, added, part(inserted.vectors)));
-        out.index_copy_(0, index_tensor(part(inserted.places), device), predicted);
+        auto const count = std::min(options.micro_batch, starts.numel() - first);
+        auto const part = starts.narrow(0, first, count);
+        auto const rows = focus_rows(part, added, vector_rows.narrow(0, first, count));
+        out.index_copy_(0, places.narrow(0, first, count), run(part, rows));
     }
     if (!control.places.empty()) {
         out.index_copy_(0, index_tensor(control.places, device), uninserted(control.starts, stop));

@@ -27,9 +27,10 @@ struct InsertionPredictor::State {
     FocusForward forward;
 
 private:
-    at::Tensor focus_rows(std::span<std::int64_t const> starts, at::Tensor const& vectors,
-                          std::span<std::int64_t const> vector_rows) const;
-    at::Tensor run(std::span<std::int64_t const> starts, at::Tensor const& focus_rows);
+    /// `starts` (B) i64, `vectors` (k, motifs) and the rows of it to add (B), on the device -> (B, F).
+    at::Tensor focus_rows(at::Tensor const& starts, at::Tensor const& vectors,
+                          at::Tensor const& vector_rows) const;
+    at::Tensor run(at::Tensor const& starts, at::Tensor const& focus_rows);
     at::Tensor uninserted(std::span<std::int64_t const> starts, std::stop_token const& stop);
 
     at::Tensor remembered_;               // (window starts, outputs) f32

@@ -1,7 +1,6 @@
 #include "mpira/model/jacobian.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -84,7 +83,9 @@ JacobianPredictor::State::Batch JacobianPredictor::State::batch_of(std::span<Jac
         for (std::int64_t r = 0; r < regions; ++r) places.push_back(window.first + r);
     }
     return {.first = first,
-            .x = rows().rows(places).view({std::ssize(output), regions, model.get.config().features}),
+            .x = rows()
+                     .rows(index_tensor(places, model.device))
+                     .view({std::ssize(output), regions, model.get.config().features}),
             .focus = index_tensor(focus, model.device),
             .output = index_tensor(output, model.device).unsqueeze(1)};
 }
@@ -97,65 +98,25 @@ at::Tensor JacobianPredictor::State::repeated_focus(JacobianWindow const& window
     return index_tensor(focus, model.device);
 }
 
-at::Tensor JacobianPredictor::State::read(at::Tensor const& tokens, at::Tensor const& focus, Tap* tap) const {
-    if (model.script) {  // its windows have no token 0
-        auto const windows = at::arange(1, tokens.size(0) + 1, focus.options());
-        return at::index_select(model.script->forward(tokens).flatten(0, 1), 0, focus.sub(windows));
-    }
+at::Tensor JacobianPredictor::State::with_cls(at::Tensor const& tokens) const {
     auto const& get = model.get;
-    return read_on(at::cat({get.cls_token.expand({tokens.size(0), 1, get.config().dim}), tokens}, 1), {},
-                   focus, tap);
+    return at::cat({get.cls_token.expand({tokens.size(0), 1, get.config().dim}), tokens}, 1);
 }
 
-at::Tensor JacobianPredictor::State::read_on(at::Tensor z, at::Tensor const& first_qkv,
-                                             at::Tensor const& focus, Tap* tap) const {
-    auto const& get = model.get;
-    auto const& config = get.config();
-    auto const dim = config.dim;
-    auto const at_focus = [&](at::Tensor const& t) {  // (B, N, ..) -> (B, 1, ..)
-        return at::index_select(t.flatten(0, 1), 0, focus).unsqueeze(1);
-    };
-    if (tap != nullptr && tap->layer == 0) tap->tokens = at_focus(z).squeeze(1);
-    auto const last = get.blocks.size() - 1;
-    for (std::size_t i = 0; i <= last; ++i) {
-        auto const& block = get.blocks[i];
-        bool const focus_only = options.one_query && i == last;
-        at::Tensor q, k, v;
-        if (i == 0 && first_qkv.defined()) {
-            auto const qkv = first_qkv.split(dim, 2);
-            q = focus_only ? at_focus(qkv[0]) : qkv[0];
-            k = qkv[1];
-            v = qkv[2];
-        } else if (focus_only) {
-            auto const h = layer_norm(z, block.norm1_weight, block.norm1_bias, config.eps);
-            auto const kv =
-                at::linear(h, block.qkv_weight.narrow(0, dim, 2 * dim), biases[i].narrow(0, dim, 2 * dim));
-            q = at::linear(at_focus(h), block.qkv_weight.narrow(0, 0, dim), biases[i].narrow(0, 0, dim));
-            k = kv.narrow(2, 0, dim);
-            v = kv.narrow(2, dim, dim);
-        } else {
-            auto const h = layer_norm(z, block.norm1_weight, block.norm1_bias, config.eps);
-            auto const qkv = at::linear(h, block.qkv_weight, biases[i]).split(dim, 2);
-            q = qkv[0];
-            k = qkv[1];
-            v = qkv[2];
-        }
-        if (focus_only) z = at_focus(z);
-        z = z.add(attend(block, split_heads(q, config.heads), split_heads(k, config.heads),
-                         split_heads(v, config.heads)));
-        z = z.add(mlp(block, z, config.eps));
-        if (tap != nullptr && tap->layer == static_cast<std::int64_t>(i) + 1)
-            tap->tokens = (focus_only ? z : at_focus(z)).squeeze(1);
-    }
-    auto const read_token = options.one_query ? z : at_focus(z);
-    if (tap != nullptr && tap->layer == static_cast<std::int64_t>(last) + 2)
-        tap->tokens = layer_norm(read_token, get.norm_weight, get.norm_bias, config.eps).squeeze(1);
-    return get.head(read_token).squeeze(1).to(at::kFloat);
+at::Tensor JacobianPredictor::State::read(at::Tensor const& tokens, at::Tensor const& focus,
+                                          Encoder::Tap* tap) const {
+    if (!model.script) return encoder->read(with_cls(tokens), {}, focus, tap);
+    auto const windows = at::arange(1, tokens.size(0) + 1, focus.options());  // its windows have no token 0
+    return at::index_select(model.script->forward(tokens).flatten(0, 1), 0, focus.sub(windows));
 }
 
 at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens, at::Tensor const& focus,
                                                         at::Tensor const& output,
                                                         at::Tensor* predicted) const {
+    if (!model.script) {
+        auto const all = encoder->gradient(with_cls(tokens), focus, output, predicted);
+        return all.narrow(1, 1, tokens.size(1)).to(at::kFloat);
+    }
     auto const leaf = tokens.detach().requires_grad_(true);
     auto const out = read(leaf, focus);
     if (predicted != nullptr) *predicted = out.detach();
@@ -164,7 +125,8 @@ at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens
 }
 
 at::Tensor JacobianPredictor::State::input_gradient(at::Tensor const& embedding_gradient) const {
-    auto gradient = model.script ? embedding_gradient.clone() : at::matmul(embedding_gradient, embed_weight);
+    auto gradient =
+        model.script ? embedding_gradient.clone() : at::matmul(embedding_gradient, model.full.embed_weight);
     if (hides_accessibility()) gradient.select(-1, gradient.size(-1) - 1).zero_();
     return gradient;
 }
@@ -281,7 +243,7 @@ void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution
                 c10::AutoGradMode const without_grad(false);
                 tokens = state_->embed(batch.x);
                 if (!has_gradient && !(result.predictions.empty() && result.embeddings.empty())) {
-                    State::Tap tap{result.layer, {}};
+                    Encoder::Tap tap{result.layer, {}};
                     predicted = state_->read(tokens, batch.focus, result.embeddings.empty() ? nullptr : &tap);
                     if (!result.embeddings.empty())
                         copy_slots(tap.tokens, first, static_cast<std::size_t>(config.dim),
@@ -374,8 +336,8 @@ void JacobianPredictor::knock_out(JacobianWindow const& window, std::span<KnockO
 std::vector<float> JacobianPredictor::input(JacobianWindow const& window) const {
     state_->check(window);
     return in_torch(state_->model.compute, [&] {
-        std::vector<std::int64_t> places(static_cast<std::size_t>(window.size));
-        std::iota(places.begin(), places.end(), window.first);
+        auto const places = at::arange(window.first, window.first + window.size,
+                                       at::TensorOptions(at::kLong).device(state_->model.device));
         auto const x = state_->rows().rows(places);
         std::vector<float> values(static_cast<std::size_t>(x.numel()));
         copy_out(x, values);

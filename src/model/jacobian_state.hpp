@@ -5,14 +5,13 @@
 #include <optional>
 #include <span>
 #include <stop_token>
-#include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "mpira/base/error.hpp"
 #include "mpira/model/jacobian.hpp"
 
-#include "get_block.hpp"
+#include "encoder.hpp"
 #include "predictor_state.hpp"
 #include "table_rows.hpp"
 
@@ -22,8 +21,8 @@ namespace mpira::model {
 struct JacobianPredictor::State {
     State(std::filesystem::path const& file, Compute const& compute, JacobianOptions const& how,
           ScriptTrust const& trust)
-        : model(file, compute, trust), options(how), embed_weight(model.get.embed_weight.to(at::kFloat)) {
-        for (auto const& block : model.get.blocks) biases.push_back(qkv_bias(block));
+        : model(file, compute, trust), options(how) {
+        if (!model.script) encoder.emplace(model.full, model.type, how.one_query);
     }
 
     /// What a micro-batch reads: rows of z, the output's column, and the input.
@@ -41,21 +40,15 @@ struct JacobianPredictor::State {
     [[nodiscard]] at::Tensor embed(at::Tensor const& x) const {
         return model.script ? x : model.get.embed(x.to(model.type));
     }
-    /// The focus tokens at one of embedding_layers().
-    struct Tap {
-        std::int64_t layer = 0;
-        at::Tensor tokens;  // (B, D), set by read
-    };
-    /// Region embeddings (B, R, D) -> (B, T), f32, at the focus; differentiable in the embeddings.
+    /// Region embeddings (B, R, D) -> (B, T), f32, at the focus. Of a TorchScript model differentiable in the
+    /// embeddings, which are its input.
     [[nodiscard]] at::Tensor read(at::Tensor const& tokens, at::Tensor const& focus,
-                                  Tap* tap = nullptr) const;
-    /// The same from the tokens before block 1, CLS first, and their queries, keys and values there (B, N,
-    /// 3 D), or nothing where they are to be computed.
-    [[nodiscard]] at::Tensor read_on(at::Tensor z, at::Tensor const& first_qkv, at::Tensor const& focus,
-                                     Tap* tap = nullptr) const;
+                                  Encoder::Tap* tap = nullptr) const;
     /// d out[b, output[b]] / d tokens[b]: (B, R, D) f32. `predicted` receives (B, T).
     [[nodiscard]] at::Tensor embedding_gradient(at::Tensor const& tokens, at::Tensor const& focus,
                                                 at::Tensor const& output, at::Tensor* predicted) const;
+    /// CLS before each window's tokens: (B, R, D) -> (B, N, D).
+    [[nodiscard]] at::Tensor with_cls(at::Tensor const& tokens) const;
     /// The embedding is linear: J = d out / d embedding times its weight. (B, R, D) -> (B, R, F).
     [[nodiscard]] at::Tensor input_gradient(at::Tensor const& embedding_gradient) const;
     [[nodiscard]] at::Tensor integrated(Batch const& batch, std::span<JacobianWindow const> windows,
@@ -72,8 +65,7 @@ struct JacobianPredictor::State {
 
     Predictor::State model;
     JacobianOptions options;
-    std::vector<at::Tensor> biases;  // per block, (3 D)
-    at::Tensor embed_weight;         // (D, F) f32
+    mutable std::optional<Encoder> encoder;  // its buffers change; none for a TorchScript model
     std::optional<TableRows> table;
 };
 

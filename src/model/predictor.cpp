@@ -44,7 +44,8 @@ Predictor::State::State(std::optional<Weights> const& weights, std::filesystem::
       type(how.precision == Precision::bf16 ? at::kBFloat16 : at::kFloat),
       script(weights ? std::nullopt : std::optional<ScriptModel>(std::in_place, model, trust, device)),
       card(weights ? weights->card() : script->card()),
-      get(weights ? Get(*weights).to(device, type) : Get(stand_in(card.architecture), 1, device)) {
+      full(weights ? Get(*weights, device) : Get(stand_in(card.architecture), 1, device)),
+      get(full.to(device, type)) {
     require(!script || type == at::kFloat,
             fmt::format("{}: a TorchScript model computes in its own types; leave model.precision at f32",
                         model.string()));

@@ -35,7 +35,8 @@ struct Predictor::State {
     /// outputs and head, and nothing runs it.
     std::optional<ScriptModel> script;
     ModelCard card;
-    Get get;
+    Get full;  ///< f32: what Encoder is made from
+    Get get;   ///< of `type`
 
 private:
     State(std::optional<Weights> const& weights, std::filesystem::path const& model, Compute const& how,

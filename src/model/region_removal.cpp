@@ -3,7 +3,6 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
@@ -62,11 +61,7 @@ void JacobianPredictor::remove(JacobianWindow const& window, Removal how,
         auto const cls = is_script ? zero : get.cls_token.view({1, config.dim});  // of a script never read
         auto const tokens = at::cat({cls, state.embed(batch.x).squeeze(0), state.embed(zero)});
         at::Tensor qkv;  // (R + 2, 3 D): block 1 sees each token without its neighbours
-        if (state.options.one_query && !is_script) {
-            auto const& block = get.blocks.front();
-            qkv = at::linear(layer_norm(tokens, block.norm1_weight, block.norm1_bias, config.eps),
-                             block.qkv_weight, state.biases.front());
-        }
+        if (state.options.one_query && !is_script) qkv = state.encoder->first_projections(tokens);
         auto const read = [&](std::vector<std::int64_t> const& sources, std::int64_t count,
                               std::vector<std::int64_t> const& focus) {
             auto const index = index_tensor(sources, state.model.device);
@@ -78,8 +73,8 @@ void JacobianPredictor::remove(JacobianWindow const& window, Removal how,
                 return state.read(all.narrow(1, 1, all.size(1) - 1).contiguous(),
                                   index_tensor(focus, state.model.device));
             }
-            return state.read_on(rows(tokens), qkv.defined() ? rows(qkv) : at::Tensor(),
-                                 index_tensor(focus, state.model.device));
+            return state.encoder->read(rows(tokens), qkv.defined() ? rows(qkv) : at::Tensor(),
+                                       index_tensor(focus, state.model.device));
         };
         std::vector<std::int64_t> sources, focus;
         if (!untouched.empty()) {

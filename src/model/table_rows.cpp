@@ -56,18 +56,18 @@ TableRows::TableRows(FeatureTable const& table, bool hide_accessibility, at::Dev
     }
 }
 
-at::Tensor TableRows::rows(std::span<std::int64_t const> places) const {
-    auto out = at::empty({static_cast<std::int64_t>(places.size()), table_.motifs + 1},
-                         at::TensorOptions(at::kFloat).device(device_));
+at::Tensor TableRows::rows(at::Tensor const& places) const {
+    auto out = at::empty({places.numel(), table_.motifs + 1}, at::TensorOptions(at::kFloat).device(device_));
     read(places, out);
     return out;
 }
 
-void TableRows::read(std::span<std::int64_t const> places, at::Tensor& out) const {
+void TableRows::read(at::Tensor const& places, at::Tensor& out) const {
     if (resident_.defined()) {
-        at::index_select_out(out, resident_, 0, index_tensor(places, device_));
+        at::index_select_out(out, resident_, 0, places);
     } else {
-        make(places, out);
+        auto const all = places.contiguous();
+        make({all.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(all.numel())}, out);
     }
 }
 

@@ -21,9 +21,10 @@ public:
     [[nodiscard]] std::int64_t places() const noexcept { return table_.places(); }
     /// (n, F) f32 on the device: a tensor of its own. A value that isn't finite is a usage error with its
     /// place.
-    [[nodiscard]] at::Tensor rows(std::span<std::int64_t const> places) const;
+    /// `places` (n) i64, on the device.
+    [[nodiscard]] at::Tensor rows(at::Tensor const& places) const;
     /// The same into `out`, (n, F) f32 on the device, contiguous.
-    void read(std::span<std::int64_t const> places, at::Tensor& out) const;
+    void read(at::Tensor const& places, at::Tensor& out) const;
 
 private:
     void make(std::span<std::int64_t const> places, at::Tensor& out) const;  // on the host

@@ -1,0 +1,168 @@
+// What a GPU does with a model's windows, from an atlas in host memory to results in host memory, beside what
+// it does with bare matrix products of the same shapes.
+//
+//   build/cuda/perf/device [full|small] [SECONDS]
+//
+// bf16, 1,000 windows a call. Operations are those of the whole network (forward_operations) whatever
+// shortcuts are on; a Jacobian counts as two forwards. TFLOP/s of products: model/speed.hpp. The device's
+// peak is not asked for: divide.
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/base/philox.hpp"
+#include "mpira/model/get.hpp"
+#include "mpira/model/insertion.hpp"
+#include "mpira/model/jacobian.hpp"
+#include "mpira/model/speed.hpp"
+
+namespace {
+
+using namespace mpira;
+using namespace mpira::model;
+using Clock = std::chrono::steady_clock;
+
+std::vector<float> uniform(std::int64_t count, std::uint32_t number) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    Draws draws(1, Stream::tests, number);
+    for (auto& value : values) value = static_cast<float>(draws.uniform());
+    return values;
+}
+
+void write_random_weights(GetConfig const& config, std::int64_t window, std::filesystem::path const& file) {
+    ModelCard card;
+    card.architecture = config;
+    card.window = window;
+    card.focus = window / 2;
+    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
+    card.scales.assign(card.motifs.size(), 1);
+    std::vector<at::Tensor> keep;
+    write_weights(file, card, views_of(Get(config, 1).parameters(), keep));
+}
+
+/// Calls of `work` a second: at least `seconds` long, after two that don't count.
+template <typename Work>
+double calls_per_s(double seconds, Work const& work) {
+    for (int i = 0; i < 2; ++i) work();
+    auto const begin = Clock::now();
+    double passed = 0;
+    int calls = 0;
+    do {
+        work();
+        ++calls;
+        passed = std::chrono::duration<double>(Clock::now() - begin).count();
+    } while (passed < seconds);
+    return calls / passed;
+}
+
+struct Bench {
+    GetConfig config;
+    std::int64_t window;
+    std::int64_t regions;
+    double seconds;
+    std::filesystem::path weights;
+
+    std::vector<float> features = uniform(regions * config.motifs(), 1);
+    std::vector<float> element = uniform(config.motifs(), 2);
+    FeatureTable table{regions, config.motifs(), features, {}, {}};
+    double operations = forward_operations(config, window);
+
+    [[nodiscard]] std::vector<std::int64_t> starts(std::int64_t count) const {
+        std::vector<std::int64_t> drawn;
+        Draws draws(2, Stream::sites, 0);
+        for (std::int64_t i = 0; i < count; ++i)
+            drawn.push_back(
+                static_cast<std::int64_t>(draws.below(static_cast<std::uint64_t>(regions - window + 1))));
+        return drawn;
+    }
+
+    void insertions(Precision precision, std::int64_t micro_batch, bool shortcuts, std::int64_t count) const {
+        InsertionPredictor predictor(Predictor(weights, {0, 1, precision}), table,
+                                     {.window = window,
+                                      .focus = window / 2,
+                                      .micro_batch = micro_batch,
+                                      .one_query = shortcuts,
+                                      .shared_embedding = shortcuts,
+                                      .remember_uninserted = false});
+        auto const sites = starts(count);
+        std::vector<std::int32_t> const inserted(sites.size(), 0);
+        std::vector<float> out(sites.size() * static_cast<std::size_t>(config.outputs));
+        auto const per_s = static_cast<double>(count) *
+                           calls_per_s(seconds, [&] { predictor.predict(sites, element, inserted, out); });
+        fmt::print("insertions  {:4} micro-batch {:4} {:9} {:10.0f} windows/s {:7.1f} TFLOP/s\n",
+                   precision == Precision::bf16 ? "bf16" : "f32", micro_batch,
+                   shortcuts ? "shortcuts" : "plain", per_s, per_s * operations / 1e12);
+        std::fflush(stdout);
+    }
+
+    void jacobians(Precision precision, std::int64_t micro_batch, bool whole, std::int64_t count) const {
+        JacobianPredictor predictor(weights, {0, 1, precision}, {.micro_batch = micro_batch});
+        predictor.set_table(table);
+        std::vector<JacobianWindow> windows;
+        for (auto const start : starts(count)) windows.push_back({start, window, window / 2, 0});
+        auto const n = static_cast<std::size_t>(count);
+        std::vector<float> predictions(n * static_cast<std::size_t>(config.outputs)),
+            norms(n * static_cast<std::size_t>(window)),
+            attributions(whole ? n * static_cast<std::size_t>(window * config.features) : 0);
+        JacobianResult result;
+        result.regions = window;
+        result.predictions = predictions;
+        result.embedding_norms = norms;
+        result.attributions = attributions;
+        auto const per_s = static_cast<double>(count) * calls_per_s(seconds, [&] {
+                               predictor.run(windows, Attribution::gradient_x_input, result);
+                           });
+        fmt::print("jacobians   {:4} micro-batch {:4} {:9} {:10.0f} genes/s   {:7.1f} TFLOP/s\n",
+                   precision == Precision::bf16 ? "bf16" : "f32", micro_batch, whole ? "matrices" : "norms",
+                   per_s, per_s * 2 * operations / 1e12);
+        std::fflush(stdout);
+    }
+
+    void products() const {
+        for (std::int64_t const batch : {64, 128, 256})
+            fmt::print(
+                "products    bf16 micro-batch {:4} {:>38.1f} TFLOP/s\n", batch,
+                product_operations_per_s(config, batch, window, {0, 1, Precision::bf16}, seconds) / 1e12);
+    }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        std::string_view const size = argc > 1 ? argv[1] : "full";
+        require(size == "full" || size == "small", "usage: device [full|small] [SECONDS]");
+        require(cuda_device_count() > 0, "no CUDA device is visible to this build");
+        bool const is_small = size == "small";
+        GetConfig config;
+        if (is_small) config = {.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1};
+        std::int64_t const window = is_small ? 50 : 200;
+        auto const file = std::filesystem::temp_directory_path() / "mpira-perf-device.safetensors";
+        write_random_weights(config, window, file);
+        Bench const bench{config, window, 20'000, argc > 2 ? std::strtod(argv[2], nullptr) : 1.0, file};
+        fmt::print("{}x{}, windows of {} regions, {:.1f} GFLOP a window\n", config.dim, config.depth, window,
+                   bench.operations / 1e9);
+        bench.products();
+        for (std::int64_t const batch : {32, 64, 128, 200, 256, 500})
+            bench.insertions(Precision::bf16, batch, true, 1000);
+        bench.insertions(Precision::bf16, 200, false, 1000);
+        bench.insertions(Precision::f32, 64, true, 256);
+        for (std::int64_t const batch : {32, 64, 128, 256})
+            bench.jacobians(Precision::bf16, batch, false, 512);
+        bench.jacobians(Precision::bf16, 128, true, 512);
+        bench.jacobians(Precision::f32, 32, false, 64);
+        std::filesystem::remove(file);
+        return 0;
+    } catch (Error const& error) {
+        fmt::print(stderr, "device: {}\n", error.what());
+        return error.origin() == Origin::usage ? 2 : 1;
+    }
+}

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "mpira/model/get.hpp"
+
+namespace mpira::model {
+
+/// The encoder of a GET on windows that are read at one token each, forward and backward through its input:
+/// what predictors run. Equal to Get::forward and its gradient but for float noise.
+///
+/// Made for few passes over memory, on the host and on a GPU. What the weights alone decide is computed once,
+/// in f32: the weight and bias of a LayerNorm go into the linear map behind it; the residual sum z is kept
+/// without the biases that blocks add to it (`shift`: the same for every token), so that each branch is added
+/// by the matrix product itself. The final norm and the head compute in f32. The backward is written out: no
+/// gradient of a weight, nothing that autograd would copy together. Buffers are kept between calls: fresh
+/// ones cost page faults, 2 to 10 % of a small network's time.
+///
+/// B: windows, N: tokens of each with CLS first, M = B N, D: dim, H: hidden, T: outputs. One call at a time,
+/// inside in_torch.
+class Encoder {
+public:
+    /// `full`: the weights in f32, on the device. `type`: of activations. `one_query`: the last block
+    /// computes only what the read token needs.
+    Encoder(Get full, at::ScalarType type, bool one_query);
+
+    /// Queries, keys and values of block 1, (n, D) -> (n, 3 D): there a token does not see its neighbours.
+    [[nodiscard]] at::Tensor first_projections(at::Tensor const& tokens) const;
+
+    /// The read tokens at one of embedding_layers().
+    struct Tap {
+        std::int64_t layer = 0;
+        at::Tensor tokens;  // (B, D), set by read
+    };
+    /// `z` (B, N, D): tokens before block 1, contiguous, overwritten. `first_qkv` (B, N, 3 D): their
+    /// first_projections, or undefined. `focus` (B): which row of (M, D) is read -> (B, T) f32.
+    [[nodiscard]] at::Tensor read(at::Tensor const& z, at::Tensor const& first_qkv, at::Tensor const& focus,
+                                  Tap* tap = nullptr);
+
+    /// d out[b, output[b]] / d z[b] for every b, (B, N, D) of `type`: holds until the next call. `output` (B,
+    /// 1). Ordinary tensors only, none of inference mode. The same bits each time.
+    [[nodiscard]] at::Tensor gradient(at::Tensor const& z, at::Tensor const& focus, at::Tensor const& output,
+                                      at::Tensor* predicted);
+
+private:
+    struct Block {
+        at::Tensor qkv_weight, qkv_bias;  // (3 D, D), (3 D): with norm1's weight and bias
+        at::Tensor proj_weight;           // (D, D)
+        at::Tensor fc1_weight, fc1_bias;  // (H, D), (H): with norm2's
+        at::Tensor fc2_weight;            // (D, H)
+        at::Tensor shift1, shift2;        // (D) f32: what z lacks before norm1 and before norm2
+    };
+    /// Memory that is used again; `rows` is the part of it that is in use.
+    struct Buffer {
+        at::Tensor all, rows;
+        at::Tensor const& take(std::int64_t count, std::int64_t width, at::TensorOptions const& like);
+    };
+    /// What a block leaves for its backward. Without one, all blocks use the first block's.
+    struct Room {
+        Buffer h1, scale1, qkv, h2, scale2, hidden;
+        at::Tensor q, k, v, mixed;  // (B, heads, N, d); the graph of the attention alone
+    };
+
+    [[nodiscard]] at::Tensor final_tokens(at::Tensor const& z, at::Tensor const& first_qkv,
+                                          at::Tensor const& focus, Tap* tap, bool keeps);
+    /// z (M, D) -> normalised rows, in `h`.
+    at::Tensor const& normalised(at::Tensor const& z, at::Tensor const& shift, Buffer& h, Buffer& scale,
+                                 bool keeps) const;
+    /// (B, heads, N, d) -> (B N, D): a view, where LibTorch laid the heads of a token side by side.
+    [[nodiscard]] static at::Tensor rows_of(at::Tensor const& by_head);
+    /// q, k, v of `room` -> (B Nq, D).
+    [[nodiscard]] static at::Tensor mix(Room& room, bool keeps);
+    void add_attention(std::size_t block, at::Tensor const& z, at::Tensor const& qkv, Room& room,
+                       std::int64_t windows, bool keeps) const;
+    void add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, bool keeps);
+    [[nodiscard]] at::Tensor read_by_last_block(at::Tensor const& z, at::Tensor const& first_qkv,
+                                                at::Tensor const& focus, Room& room, std::int64_t windows,
+                                                bool keeps);
+    [[nodiscard]] at::Tensor head(at::Tensor const& tokens) const;
+
+    [[nodiscard]] at::Tensor head_gradient(at::Tensor const& tokens, at::Tensor const& output,
+                                           at::Tensor* predicted) const;
+    void feed_forward_backward(std::size_t block, at::Tensor const& gradient, Room const& room);
+    void attention_backward(std::size_t block, at::Tensor const& gradient, Room& room, std::int64_t windows);
+    [[nodiscard]] at::Tensor last_block_backward(at::Tensor const& gradient, at::Tensor const& focus,
+                                                 Room& room, std::int64_t windows);
+
+    [[nodiscard]] at::Tensor heads_of(at::Tensor const& rows, std::int64_t windows, std::int64_t first) const;
+    [[nodiscard]] at::TensorOptions like() const { return full_.embed_weight.options().dtype(type_); }
+
+    Get full_;
+    at::ScalarType type_;
+    bool one_query_;
+    std::vector<Block> blocks_;
+    at::Tensor last_shift_;  // (D) f32
+    std::vector<Room> rooms_;
+    Buffer active_;                                     // behind GELU, where `hidden` is kept
+    Buffer gradient_, hidden_gradient_, row_gradient_;  // at z; at the hidden layer; at rows of D
+};
+
+}  // namespace mpira::model

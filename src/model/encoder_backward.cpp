@@ -1,0 +1,119 @@
+// The gradient at the tokens before block 1, block by block. Only the attention's part is autograd's:
+// LibTorch's fused kernels keep what they need there.
+#include <ATen/Context.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/gather.h>
+#include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/mm.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "encoder.hpp"
+#include "normalise.hpp"
+
+namespace mpira::model {
+namespace {
+
+/// A fused attention backward on a GPU adds parts up in the order in which they are done, unless told
+/// otherwise.
+class Deterministic {
+public:
+    Deterministic()
+        : before_(at::globalContext().deterministicAlgorithms()),
+          warned_(at::globalContext().deterministicAlgorithmsWarnOnly()) {
+        at::globalContext().setDeterministicAlgorithms(true, false);
+    }
+    ~Deterministic() { at::globalContext().setDeterministicAlgorithms(before_, warned_); }
+    Deterministic(Deterministic const&) = delete;
+    Deterministic& operator=(Deterministic const&) = delete;
+
+private:
+    bool before_;
+    bool warned_;
+};
+
+}  // namespace
+
+at::Tensor Encoder::head_gradient(at::Tensor const& tokens, at::Tensor const& output,
+                                  at::Tensor* predicted) const {
+    c10::AutoGradMode const recorded(true);
+    auto const leaf = tokens.detach().to(at::kFloat, false, true).requires_grad_(true);
+    auto const out = head(leaf);  // (B, T)
+    if (predicted != nullptr) *predicted = out.detach();
+    return torch::autograd::grad({at::gather(out, 1, output).sum()}, {leaf})[0].to(type_);
+}
+
+void Encoder::feed_forward_backward(std::size_t block, at::Tensor const& gradient, Room const& room) {
+    auto const& weights = blocks_[block];
+    auto hidden = hidden_gradient_.take(gradient.size(0), weights.fc1_weight.size(0), like());
+    at::mm_out(hidden, gradient, weights.fc2_weight);
+    at::gelu_backward_out(hidden, hidden, room.hidden.rows);
+    auto dh = row_gradient_.take(gradient.size(0), gradient.size(1), like());
+    at::mm_out(dh, hidden, weights.fc1_weight);
+    add_normalise_backward(dh, room.h2.rows, room.scale2.rows, gradient);
+}
+
+void Encoder::attention_backward(std::size_t block, at::Tensor const& gradient, Room& room,
+                                 std::int64_t windows) {
+    auto const& weights = blocks_[block];
+    auto const dim = gradient.size(1);
+    auto dh = row_gradient_.take(gradient.size(0), dim, like());
+    at::mm_out(dh, gradient, weights.proj_weight);
+    auto const parts = [&] {
+        Deterministic const order;
+        return torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {heads_of(dh, windows, 0)});
+    }();
+    room.mixed.reset();
+    at::mm_out(dh, rows_of(parts[0]), weights.qkv_weight.narrow(0, 0, dim));
+    dh.addmm_(rows_of(parts[1]), weights.qkv_weight.narrow(0, dim, dim));
+    dh.addmm_(rows_of(parts[2]), weights.qkv_weight.narrow(0, 2 * dim, dim));
+    add_normalise_backward(dh, room.h1.rows, room.scale1.rows, gradient);
+}
+
+at::Tensor Encoder::last_block_backward(at::Tensor const& gradient, at::Tensor const& focus, Room& room,
+                                        std::int64_t windows) {
+    auto const block = blocks_.size() - 1;
+    auto const& weights = blocks_[block];
+    auto const dim = gradient.size(1);
+    feed_forward_backward(block, gradient, room);
+    auto const mixed = at::mm(gradient, weights.proj_weight);  // (B, D)
+    auto const parts = [&] {
+        Deterministic const order;
+        return torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {heads_of(mixed, windows, 0)});
+    }();
+    room.mixed.reset();
+    auto const rows = room.h1.rows.size(0);
+    auto dh = row_gradient_.take(rows, dim, like());
+    at::mm_out(dh, rows_of(parts[1]), weights.qkv_weight.narrow(0, dim, dim));
+    dh.addmm_(rows_of(parts[2]), weights.qkv_weight.narrow(0, 2 * dim, dim));
+    dh.index_add_(0, focus, at::mm(rows_of(parts[0]), weights.qkv_weight.narrow(0, 0, dim)));
+    auto all = gradient_.take(rows, dim, like());
+    all.zero_();
+    add_normalise_backward(dh, room.h1.rows, room.scale1.rows, all);
+    all.index_add_(0, focus, gradient);
+    return all;
+}
+
+at::Tensor Encoder::gradient(at::Tensor const& z, at::Tensor const& focus, at::Tensor const& output,
+                             at::Tensor* predicted) {
+    c10::AutoGradMode const without(false);
+    auto const windows = z.size(0);
+    auto const read = final_tokens(z, {}, focus, nullptr, true);
+    auto const at_read = head_gradient(read, output, predicted);
+    auto blocks = blocks_.size();
+    at::Tensor all;
+    if (one_query_) {
+        all = last_block_backward(at_read, focus, rooms_[--blocks], windows);
+    } else {
+        all = gradient_.take(windows * z.size(1), z.size(2), like());
+        all.zero_();
+        all.index_copy_(0, focus, at_read);
+    }
+    while (blocks-- > 0) {
+        feed_forward_backward(blocks, all, rooms_[blocks]);
+        attention_backward(blocks, all, rooms_[blocks], windows);
+    }
+    return all.view(z.sizes());
+}
+
+}  // namespace mpira::model

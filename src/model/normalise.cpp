@@ -1,0 +1,144 @@
+#include "normalise.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/var.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "mpira/base/error.hpp"
+
+#include "gpu/row_kernels.hpp"
+
+namespace mpira::model {
+namespace {
+
+constexpr std::int64_t kRowsPerTask = 64;
+
+/// Sum over i of term(i), in partial sums that the compiler makes vectors of.
+template <typename Term>
+float sum_of(std::size_t count, Term const& term) {
+    constexpr std::size_t kLanes = 16;
+    std::array<float, kLanes> sums{};
+    std::size_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
+        for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += term(i + lane);
+    for (; i < count; ++i) sums[0] += term(i);
+    float sum = 0;
+    for (float const part : sums) sum += part;
+    return sum;
+}
+
+void normalise_row(float const* z, float const* shift, std::size_t dim, float eps, float* h, float* scale) {
+    auto const count = static_cast<float>(dim);
+    for (std::size_t i = 0; i < dim; ++i) h[i] = z[i] + shift[i];
+    float const mean = sum_of(dim, [&](std::size_t i) { return h[i]; }) / count;
+    float const variance = sum_of(dim, [&](std::size_t i) { return (h[i] - mean) * (h[i] - mean); }) / count;
+    float const by = 1 / std::sqrt(variance + eps);
+    for (std::size_t i = 0; i < dim; ++i) h[i] = (h[i] - mean) * by;
+    if (scale != nullptr) *scale = by;
+}
+
+void add_backward_of_row(float const* dh, float const* h, float scale, std::size_t dim, float* gradient) {
+    auto const count = static_cast<float>(dim);
+    float const mean = sum_of(dim, [&](std::size_t i) { return dh[i]; }) / count;
+    float const along = sum_of(dim, [&](std::size_t i) { return dh[i] * h[i]; }) / count;
+    for (std::size_t i = 0; i < dim; ++i) gradient[i] += scale * (dh[i] - mean - h[i] * along);
+}
+
+/// on_row(row number) for all rows, by the threads of this call.
+template <typename OnRow>
+void for_rows(std::int64_t rows, OnRow const& on_row) {
+    at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t first, std::int64_t end) {
+        for (auto row = first; row < end; ++row) on_row(row);
+    });
+}
+
+gpu::Element element_of(at::Tensor const& tensor) {
+    return tensor.scalar_type() == at::kBFloat16 ? gpu::Element::bf16 : gpu::Element::f32;
+}
+
+bool is_for_kernel(at::Tensor const& tensor) {
+    auto const type = tensor.scalar_type();
+    return tensor.is_cuda() && (type == at::kFloat || type == at::kBFloat16) &&
+           gpu::takes_rows_of(element_of(tensor), tensor.size(1));
+}
+
+void* stream_of(at::Tensor const& tensor) {
+    return c10::impl::VirtualGuardImpl(at::kCUDA).getStream(tensor.device()).native_handle();
+}
+
+void require_success(char const* error) {
+    if (error != nullptr) throw Error(Origin::cuda, std::string("a kernel was refused: ") + error);
+}
+
+bool is_host_f32(at::Tensor const& tensor) {
+    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
+}
+
+}  // namespace
+
+void normalise(at::Tensor const& z, at::Tensor const& shift, double eps, at::Tensor const& h,
+               at::Tensor const* scale) {
+    ensure(z.dim() == 2 && z.is_contiguous() && h.is_contiguous() && z.sizes() == h.sizes() &&
+               z.scalar_type() == h.scalar_type() && shift.numel() == z.size(1),
+           "normalise: the tensors do not fit together");
+    auto const rows = z.size(0);
+    auto const dim = z.size(1);
+    auto* const scales = scale == nullptr ? nullptr : scale->mutable_data_ptr<float>();
+    if (is_for_kernel(z)) {
+        require_success(gpu::normalise(element_of(z), z.const_data_ptr(), shift.const_data_ptr<float>(), rows,
+                                       dim, eps, h.mutable_data_ptr(), scales, stream_of(z)));
+    } else if (is_host_f32(z)) {
+        auto const* const from = z.const_data_ptr<float>();
+        auto const* const constant = shift.const_data_ptr<float>();
+        auto* const to = h.mutable_data_ptr<float>();
+        for_rows(rows, [&](std::int64_t row) {
+            normalise_row(from + row * dim, constant, static_cast<std::size_t>(dim), static_cast<float>(eps),
+                          to + row * dim, scales == nullptr ? nullptr : scales + row);
+        });
+    } else {
+        auto const x = z.to(at::promoteTypes(z.scalar_type(), at::kFloat)).add(shift);
+        auto const by = at::rsqrt(at::var(x, at::IntArrayRef{1}, 0, true).add(eps));
+        h.copy_(x.sub(x.mean(1, true)).mul(by));
+        if (scale != nullptr) scale->view({-1, 1}).copy_(by);
+    }
+}
+
+void add_normalise_backward(at::Tensor const& dh, at::Tensor const& h, at::Tensor const& scale,
+                            at::Tensor const& gradient) {
+    ensure(dh.dim() == 2 && dh.is_contiguous() && h.is_contiguous() && gradient.is_contiguous() &&
+               dh.sizes() == h.sizes() && dh.sizes() == gradient.sizes() && scale.numel() == dh.size(0) &&
+               dh.scalar_type() == h.scalar_type() && dh.scalar_type() == gradient.scalar_type(),
+           "add_normalise_backward: the tensors do not fit together");
+    auto const rows = dh.size(0);
+    auto const dim = dh.size(1);
+    if (is_for_kernel(dh)) {
+        require_success(gpu::add_normalise_backward(element_of(dh), dh.const_data_ptr(), h.const_data_ptr(),
+                                                    scale.const_data_ptr<float>(), rows, dim,
+                                                    gradient.mutable_data_ptr(), stream_of(dh)));
+    } else if (is_host_f32(dh)) {
+        auto const* const from = dh.const_data_ptr<float>();
+        auto const* const normalised = h.const_data_ptr<float>();
+        auto const* const scales = scale.const_data_ptr<float>();
+        auto* const to = gradient.mutable_data_ptr<float>();
+        for_rows(rows, [&](std::int64_t row) {
+            add_backward_of_row(from + row * dim, normalised + row * dim, scales[row],
+                                static_cast<std::size_t>(dim), to + row * dim);
+        });
+    } else {
+        auto const wide = at::promoteTypes(dh.scalar_type(), at::kFloat);
+        auto const d = dh.to(wide);
+        auto const x = h.to(wide);
+        auto const along = d.mul(x).mean(1, true);
+        gradient.add_(d.sub(d.mean(1, true)).sub(x.mul(along)).mul(scale.view({-1, 1})).to(dh.scalar_type()));
+    }
+}
+
+}  // namespace mpira::model
