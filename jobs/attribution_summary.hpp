@@ -6,20 +6,14 @@
 #include <string_view>
 #include <vector>
 
-/// From the attributions of one row, (regions, features) row-major, to the numbers kept of it. Pure
-/// functions; sums are taken in double.
+#include "mpira/model/summary.hpp"
+
+/// From the attributions of one row to the numbers kept of it (model/summary.hpp), and from rows to genes.
+/// Pure functions; sums are taken in double.
 namespace mpira::jobs {
 
-enum class Summary : std::uint8_t { sum, mean, mean_abs, l2 };
-inline std::vector<std::string> const kSummaryNames{"sum", "mean", "mean_abs", "l2"};
-std::string_view name_of(Summary summary);
-/// The summaries of a list setting, in its order; throws Origin::usage on an unknown or repeated name.
-std::vector<Summary> summaries_named(std::span<std::string const> names, std::string_view where);
-
-/// One value a feature: v_g of spec/get.md 3 is the sum (signed) of gradient x input.
-void over_regions(Summary summary, std::span<float const> attributions, std::span<float> by_feature);
-/// One value a region: by_region.size() regions.
-void over_features(Summary summary, std::span<float const> attributions, std::span<float> by_region);
+using model::kSummaryNames, model::Summary, model::name_of, model::over_features, model::over_regions,
+    model::summaries_named;
 
 /// How scores of the regions of one window are made comparable between genes (spec/get.md 3, Q25 of
 /// spec/systems.md): divided by the sum of the absolute scores over the `nearest` regions, by distance of

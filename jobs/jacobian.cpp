@@ -1,6 +1,7 @@
 #include "jobs/jacobian.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <span>
@@ -84,9 +85,19 @@ private:
     void make_layout();
     void run_rows(std::span<JacobianRow const> wanted, std::uint64_t offset, store::UnitRows& rows,
                   std::stop_token const& stop);
-    void knock_out(std::span<model::JacobianWindow const> windows, std::span<float> predicted,
-                   std::span<float> attributions, std::stop_token const& stop);
-    void keep_regions(JacobianRow const& row, std::uint64_t at, std::span<float const> attributions,
+    /// What is read of some rows, each row's values side by side; what isn't kept is empty.
+    struct Read {
+        std::vector<float> predicted;               ///< (n, outputs)
+        std::vector<float> by_feature;              ///< (n, summaries, features)
+        std::vector<float> by_region;               ///< (n, region summaries, slot)
+        std::vector<float> norms;                   ///< (n, slot)
+        std::vector<float> gradients;               ///< (n, slot, features)
+        std::vector<float> baseline, attributions;  ///< (n), (n, slot, features): integrated gradients
+    };
+    [[nodiscard]] Read read(std::span<model::JacobianWindow const> windows, std::size_t outputs,
+                            std::stop_token const& stop);
+    void knock_out(std::span<model::JacobianWindow const> windows, Read& read, std::stop_token const& stop);
+    void keep_regions(JacobianRow const& row, std::uint64_t at, std::span<float const> summaries,
                       std::span<float const> norms, store::UnitRows& rows);
     void keep_jacobian(std::uint64_t at, std::span<float const> gradient, store::UnitRows& rows) const;
 
@@ -182,12 +193,12 @@ store::ResultTables Jacobian::tables() const {
     return tables;
 }
 
-void Jacobian::knock_out(std::span<model::JacobianWindow const> windows, std::span<float> predicted,
-                         std::span<float> attributions, std::stop_token const& stop) {
-    auto const outputs = predicted.size() / windows.size();
-    auto const row_values = slot_ * features_;
+void Jacobian::knock_out(std::span<model::JacobianWindow const> windows, Read& read,
+                         std::stop_token const& stop) {
+    auto const outputs = read.predicted.size() / windows.size();
     bool const only_focus = settings_.text("attribution.knock_out") == "focus";
     std::vector<model::KnockOut> changes;
+    std::vector<float> attributions(slot_ * features_);
     std::vector<float> effects;
     for (std::size_t i = 0; i < windows.size(); ++i) {
         auto const& window = windows[i];
@@ -198,16 +209,27 @@ void Jacobian::knock_out(std::span<model::JacobianWindow const> windows, std::sp
             for (std::uint64_t f = 0; f < features_; ++f)
                 changes.push_back({region, static_cast<std::int64_t>(f)});
         effects.resize(changes.size());
-        reader_.predictor().knock_out(window, changes, effects, predicted.subspan(i * outputs, outputs),
-                                      stop);
+        reader_.predictor().knock_out(window, changes, effects,
+                                      std::span(read.predicted).subspan(i * outputs, outputs), stop);
         // The one number a motif of `all` stands in the first region's place: its sum is X.
         auto const place = knocks_all_ ? 0 : static_cast<std::size_t>(first) * features_;
-        std::ranges::copy(effects,
-                          attributions.begin() + static_cast<std::ptrdiff_t>(i * row_values + place));
+        std::ranges::fill(attributions, 0.0F);
+        std::ranges::copy(effects, attributions.begin() + static_cast<std::ptrdiff_t>(place));
+        // The window's own part: a mean over regions must not count empty places.
+        auto const regions = static_cast<std::size_t>(window.size);
+        auto const own = std::span(attributions).first(regions * features_);
+        for (std::size_t s = 0; s < summaries_.size(); ++s)
+            over_regions(
+                summaries_[s], own,
+                std::span(read.by_feature).subspan((i * summaries_.size() + s) * features_, features_));
+        for (std::size_t s = 0; s < region_summaries_.size(); ++s)
+            over_features(
+                region_summaries_[s], own,
+                std::span(read.by_region).subspan((i * region_summaries_.size() + s) * slot_, regions));
     }
 }
 
-void Jacobian::keep_regions(JacobianRow const& row, std::uint64_t at, std::span<float const> attributions,
+void Jacobian::keep_regions(JacobianRow const& row, std::uint64_t at, std::span<float const> summaries,
                             std::span<float const> norms, store::UnitRows& rows) {
     if (region_summaries_.empty() && !keeps_scores_) return;
     auto const sparse = sparse_row(reader_.chosen().subspan(row.window.first, row.window.size), slot_);
@@ -232,9 +254,9 @@ void Jacobian::keep_regions(JacobianRow const& row, std::uint64_t at, std::span<
                                [](double score) { return static_cast<float>(score); });
         put(path, by_region);
     };
-    for (auto const summary : region_summaries_) {
-        auto const path = fmt::format("obsm/region_{}", name_of(summary));
-        over_features(summary, attributions, by_region);
+    for (std::size_t s = 0; s < region_summaries_.size(); ++s) {
+        auto const path = fmt::format("obsm/region_{}", name_of(region_summaries_[s]));
+        std::ranges::copy(summaries.subspan(s * slot_, row.window.size), by_region.begin());
         std::ranges::copy(by_region, scores.begin());
         settings_.flag("region_scores.scale_summaries") ? put_scaled(path) : put(path, by_region);
     }
@@ -261,47 +283,66 @@ void Jacobian::keep_jacobian(std::uint64_t at, std::span<float const> gradient, 
     std::ranges::transform(gradient, kept, [scale](float value) { return to_float16(value / scale); });
 }
 
+Jacobian::Read Jacobian::read(std::span<model::JacobianWindow const> windows, std::size_t outputs,
+                              std::stop_token const& stop) {
+    auto const count = windows.size();
+    Read read;
+    read.predicted.resize(count * outputs);
+    read.by_feature.resize(count * summaries_.size() * features_);
+    read.by_region.resize(count * region_summaries_.size() * slot_);
+    if (method_ == model::Attribution::knock_out) {
+        knock_out(windows, read, stop);
+        return read;
+    }
+    if (jacobian_type_ != "none") read.gradients.resize(count * slot_ * features_);
+    if (keeps_scores_) read.norms.resize(count * slot_);
+    model::JacobianResult result;
+    result.regions = static_cast<std::int64_t>(slot_);
+    result.predictions = read.predicted;
+    result.gradients = read.gradients;
+    result.feature_summaries = summaries_;
+    result.by_feature = read.by_feature;
+    result.region_summaries = region_summaries_;
+    result.by_region = read.by_region;
+    result.embedding_norms = read.norms;
+    if (method_ == model::Attribution::integrated_gradients) {
+        read.baseline.resize(count);
+        read.attributions.resize(count * slot_ * features_);  // zeros beyond a window: nothing in a sum
+        result.baseline = read.baseline;
+        result.attributions = read.attributions;
+    }
+    reader_.predictor().run(windows, method_, result, stop);
+    return read;
+}
+
 void Jacobian::run_rows(std::span<JacobianRow const> wanted, std::uint64_t offset, store::UnitRows& rows,
                         std::stop_token const& stop) {
-    auto const cell_type = wanted.front().cell_type;
-    auto const windows = windows_of(wanted);
-    auto const count = wanted.size();
-    auto const outputs = inputs_.cell_types()[cell_type].card.names_of_outputs().size();
-    auto const row_values = slot_ * features_;
-    std::vector<float> predicted(count * outputs), attributions(count * row_values), gradients, norms,
-        baseline;
-    if (jacobian_type_ != "none") gradients.resize(count * row_values);
-    if (keeps_scores_) norms.resize(count * slot_);
-    if (method_ == model::Attribution::integrated_gradients) baseline.resize(count);
-    if (method_ == model::Attribution::knock_out)
-        knock_out(windows, predicted, attributions, stop);
-    else
-        reader_.predictor().run(
-            windows, method_,
-            {static_cast<std::int64_t>(slot_), predicted, attributions, gradients, norms, baseline}, stop);
-
-    for (std::uint64_t i = 0; i < count; ++i) {
+    auto const outputs = inputs_.cell_types()[wanted.front().cell_type].card.names_of_outputs().size();
+    auto const found = read(windows_of(wanted), outputs, stop);
+    auto const part = [](std::vector<float> const& all, std::size_t number, std::size_t size) {
+        return all.empty() ? std::span<float const>() : std::span(all).subspan(number * size, size);
+    };
+    for (std::uint64_t i = 0; i < wanted.size(); ++i) {
         auto const& row = wanted[i];
         auto const at = offset + i;
-        // The window's own part: a mean over regions must not count empty places.
-        auto const own = std::span(attributions).subspan(i * row_values, row.window.size * features_);
         for (std::size_t s = 0; s < summaries_.size(); ++s) {
             auto const path = s == 0 ? std::string("X") : fmt::format("layers/{}", name_of(summaries_[s]));
-            over_regions(summaries_[s], own, rows.array<float>(path).subspan(at * features_, features_));
+            std::ranges::copy(part(found.by_feature, i * summaries_.size() + s, features_),
+                              rows.array<float>(path).subspan(at * features_, features_).begin());
         }
-        float const prediction = predicted[i * outputs + row.output];
+        float const prediction = found.predicted[i * outputs + row.output];
         rows.array<float>("obs/predicted")[at] = prediction;
         rows.array<float>("obs/observed")[at] = reader_.observed(row, row.output);
-        if (!baseline.empty()) {
+        if (!found.baseline.empty()) {
+            auto const own = part(found.attributions, i, slot_ * features_);
             double const sum = std::accumulate(own.begin(), own.end(), 0.0);
-            rows.array<float>("obs/baseline")[at] = baseline[i];
+            rows.array<float>("obs/baseline")[at] = found.baseline[i];
             rows.array<float>("obs/completeness_gap")[at] = static_cast<float>(
-                sum - (static_cast<double>(prediction) - static_cast<double>(baseline[i])));
+                sum - (static_cast<double>(prediction) - static_cast<double>(found.baseline[i])));
         }
-        keep_regions(row, at, own,
-                     keeps_scores_ ? std::span(norms).subspan(i * slot_, slot_) : std::span<float>(), rows);
-        if (!gradients.empty())
-            keep_jacobian(at, std::span(gradients).subspan(i * row_values, row_values), rows);
+        keep_regions(row, at, part(found.by_region, i, region_summaries_.size() * slot_),
+                     part(found.norms, i, slot_), rows);
+        if (!found.gradients.empty()) keep_jacobian(at, part(found.gradients, i, slot_ * features_), rows);
     }
 }
 
@@ -331,7 +372,8 @@ JobEntry jacobian_entry() {
             "What each motif around a gene contributes: gene-by-motif matrices of cell types, region scores",
             "mpirun -n 2 mpira jacobian --config jacobian.toml --output jacobian.h5ad", jacobian_settings,
             [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
-                return std::make_unique<Jacobian>(settings, place);
+                return std::make_unique<Jacobian>(
+                    with_sizes(settings, std::array{kGradientBatch, kJacobianUnit}, place), place);
             }};
 }
 

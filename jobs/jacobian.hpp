@@ -4,6 +4,8 @@
 
 #include "mpira/base/settings.hpp"
 
+#include "jobs/device_sizes.hpp"
+
 namespace mpira::jobs {
 
 /// What each feature around a gene contributes to its predicted transcription, for every gene and cell type
@@ -14,5 +16,7 @@ namespace mpira::jobs {
 /// region as rows of a sparse matrix over the atlas's regions; optionally the whole Jacobian.
 /// uns/gene_by_motif: the rows of each gene as one.
 std::vector<SettingSpec> jacobian_settings();
+
+inline DeviceSize const kJacobianUnit{"units.rows", 16, 1024};
 
 }  // namespace mpira::jobs

@@ -15,7 +15,12 @@
 #include "mpira/model/model_card.hpp"
 #include "mpira/store/layout.hpp"
 
+#include "jobs/device_sizes.hpp"
+
 namespace mpira::jobs {
+
+/// Of all jobs that read windows around genes.
+inline DeviceSize const kGradientBatch{"model.micro_batch", 4, 128};
 
 /// A row of the gene-by-motif matrix: one output of the model, read at one region of one cell type.
 struct JacobianRow {

@@ -42,10 +42,12 @@ std::vector<SettingSpec> jacobian_input_settings(bool by_output) {
         text("model.weights_by_cell_type", none,
              "TSV of cell type and weights file (relative to the TSV), such as models tuned to each.",
              Affects::run),
-        number("model.micro_batch", 4,
-               "Windows of one pass. Results depend on it in the last bits, so it is fixed for a campaign. "
-               "A window of 200 regions needs about 120 MB of a 768x12 model's activations.",
-               1, 65536),
+        number("model.micro_batch", 0,
+               "Windows of one pass. Results depend on it in the last bits, so it is fixed for a campaign. A "
+               "window of 200 regions needs about 80 MB of a 768x12 model's activations, half of it with "
+               "bf16. " +
+                   explain(kGradientBatch),
+               0, 65536),
         text("model.precision", std::string("f32"), "Arithmetic of the model; bf16 is for GPUs.",
              Affects::result, {"f32", "bf16"}),
         flag("model.shortcuts", true, "Exact saving: one query in the last block, forward and backward."),
@@ -141,7 +143,8 @@ std::vector<SettingSpec> jacobian_settings() {
              "range "
              "with 8 bits of precision; f16 times obs/jacobian_scale, with 11 bits.",
              Affects::result, {"none", "f16", "bf16", "f32"}),
-        number("units.rows", 16, "Rows a work unit. Units of 0.1 to 10 s balance best.", 1, 1e6),
+        number(kJacobianUnit.key, 0,
+               "Rows a work unit. Units of 0.1 to 10 s balance best. " + explain(kJacobianUnit), 0, 1e6),
     };
     specs.insert(specs.end(), own.begin(), own.end());
     return specs;

@@ -4,6 +4,8 @@
 
 #include "mpira/base/settings.hpp"
 
+#include "jobs/device_sizes.hpp"
+
 namespace mpira::jobs {
 
 /// In-silico lentiMPRA: each element of a library is inserted at many places of the genome and the model is
@@ -15,5 +17,8 @@ namespace mpira::jobs {
 /// optionally obsm/raw (insertions x outputs). What an element's row holds depends on the seed, the element's
 /// number and sequence, the models and the atlas alone.
 std::vector<SettingSpec> lentimpra_settings();
+
+/// A GPU is busy with 64 windows of 200 regions; 200 divide the paper's 600 insertions evenly.
+inline DeviceSize const kInsertionBatch{"model.micro_batch", 32, 200};
 
 }  // namespace mpira::jobs

@@ -3,6 +3,7 @@
 // (jobs/jacobian_inputs.hpp); a unit is a block of rows. Beside the differences stand the other scores of an
 // enhancer-gene table; jobs/crispri.cpp holds them against measured pairs.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <optional>
 #include <span>
@@ -23,6 +24,8 @@
 
 namespace mpira::jobs {
 namespace {
+
+DeviceSize const kUnit{"units.rows", 2, 16};
 
 constexpr char const* kKnockOut = "obsm/knock_out";
 constexpr char const* kGradient = "obsm/gradient_x_input";
@@ -285,14 +288,15 @@ std::vector<SettingSpec> perturb_settings() {
          {},
          0,
          1e9},
-        {"units.rows",
+        {kUnit.key,
          SettingKind::integer,
-         std::int64_t{2},
+         std::int64_t{0},
          "Rows a work unit. Units of 0.1 to 10 s balance best; rows of one window share its forwards within "
-         "a unit.",
+         "a unit. " +
+             explain(kUnit),
          Affects::result,
          {},
-         1,
+         0,
          1e6},
     };
     specs.insert(specs.end(), own.begin(), own.end());
@@ -307,7 +311,8 @@ JobEntry perturb_entry() {
             "enhancer-gene scores",
             "mpirun -n 2 mpira perturb --config perturb.toml --output perturb.h5ad", perturb_settings,
             [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
-                return std::make_unique<Perturb>(settings, place);
+                return std::make_unique<Perturb>(
+                    with_sizes(settings, std::array{kGradientBatch, kUnit}, place), place);
             }};
 }
 

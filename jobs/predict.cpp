@@ -1,6 +1,7 @@
 // Predictions of a model at every gene, or every region, of cell types: forwards only, the rows and windows
 // of the jacobian job (jobs/jacobian_inputs.hpp). A unit is a block of rows.
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include <fmt/format.h>
@@ -24,6 +25,8 @@ namespace {
 constexpr char const* kEmbedding = "obsm/embedding";
 constexpr char const* kGenePredicted = "uns/gene_predicted";
 constexpr char const* kGeneObserved = "uns/gene_observed";
+
+DeviceSize const kUnit{"units.rows", 64, 2048};
 
 /// The place of the layer named by embeddings.layer in embedding_layers(), in all models; -1: none is kept.
 std::int64_t embedding_layer(Settings const& settings, JacobianInputs const& inputs) {
@@ -176,13 +179,13 @@ std::vector<SettingSpec> predict_settings() {
     specs.push_back({"embeddings.layer", SettingKind::text, std::string(),
                      "Keep the row's region as the network sees it (obsm/embedding): region_embed, "
                      "encoder.blocks.0 and on, or encoder.norm, what the head reads. Empty: not kept."});
-    specs.push_back({"units.rows",
+    specs.push_back({kUnit.key,
                      SettingKind::integer,
-                     std::int64_t{64},
-                     "Rows a work unit. Units of 0.1 to 10 s balance best.",
+                     std::int64_t{0},
+                     "Rows a work unit. Units of 0.1 to 10 s balance best. " + explain(kUnit),
                      Affects::result,
                      {},
-                     1,
+                     0,
                      1e6});
     return specs;
 }
@@ -193,7 +196,8 @@ JobEntry predict_entry() {
     return {"predict", "predictions at every gene or region of cell types, beside what was observed",
             "mpirun -n 2 mpira predict --config predict.toml --output predict.h5ad", predict_settings,
             [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
-                return std::make_unique<Predict>(settings, place);
+                return std::make_unique<Predict>(
+                    with_sizes(settings, std::array{kGradientBatch, kUnit}, place), place);
             }};
 }
 

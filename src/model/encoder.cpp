@@ -3,6 +3,7 @@
 #include <tuple>
 #include <utility>
 
+#include <ATen/Context.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -20,10 +21,44 @@
 #include "normalise.hpp"
 
 namespace mpira::model {
+namespace {
+
+/// Tokens up to which cuDNN's backward gives the same bits each time: it adds up parts of 128 keys in the
+/// order in which they are done, and two can be added in any order. LibTorch doesn't ask cuDNN for its
+/// deterministic one.
+constexpr std::int64_t kSteadyTokens = 256;
+
+/// Of LibTorch's attentions on a GPU, cuDNN's is the fastest (perf/results, H200); by itself LibTorch takes
+/// another.
+void prefer_cudnn_attention() {
+    std::vector<std::int64_t> order;
+    for (auto const backend :
+         {at::SDPBackend::cudnn_attention, at::SDPBackend::flash_attention,
+          at::SDPBackend::efficient_attention, at::SDPBackend::math, at::SDPBackend::overrideable})
+        order.push_back(static_cast<std::int64_t>(backend));
+    at::globalContext().setSDPPriorityOrder(order);
+}
+
+/// Allows cuDNN's attention, or not, for as long as it lives.
+class CudnnAttention {
+public:
+    explicit CudnnAttention(bool allowed) : before_(at::globalContext().userEnabledCuDNNSDP()) {
+        at::globalContext().setSDPUseCuDNN(allowed);
+    }
+    ~CudnnAttention() { at::globalContext().setSDPUseCuDNN(before_); }
+    CudnnAttention(CudnnAttention const&) = delete;
+    CudnnAttention& operator=(CudnnAttention const&) = delete;
+
+private:
+    bool before_;
+};
+
+}  // namespace
 
 Encoder::Encoder(Get full, at::ScalarType type, bool one_query)
     : full_(std::move(full)), type_(type), one_query_(one_query) {
     ensure(full_.embed_weight.scalar_type() == at::kFloat, "Encoder: the weights are not f32");
+    if (full_.device().is_cuda()) prefer_cudnn_attention();
     last_shift_ = at::zeros({full_.config().dim}, full_.embed_weight.options());
     for (auto const& block : full_.blocks) {
         // W (w o h + b) + c = (W diag(w)) h + (W b + c): h as `normalise` leaves it.
@@ -51,7 +86,7 @@ at::Tensor const& Encoder::Buffer::take(std::int64_t count, std::int64_t width,
                                         at::TensorOptions const& like) {
     auto const size = count * width;
     if (!all.defined() || all.numel() < size) {
-        all = rows = at::Tensor();  // before its successor is made
+        all = rows = at::Tensor();                 // before its successor is made
         c10::InferenceMode const ordinary(false);  // a later gradient may want it
         all = at::empty({size}, like);
     }
@@ -89,6 +124,7 @@ at::Tensor Encoder::mix(Room& room, bool keeps) {
     at::Tensor mixed;  // (B, heads, Nq, d)
     if (keeps) {
         c10::AutoGradMode const recorded(true);
+        CudnnAttention const choice(room.k.size(2) <= kSteadyTokens);
         for (auto* const leaf : {&room.q, &room.k, &room.v}) *leaf = leaf->detach().requires_grad_(true);
         room.mixed = at::scaled_dot_product_attention(room.q, room.k, room.v);
         mixed = room.mixed.detach();

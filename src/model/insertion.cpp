@@ -114,9 +114,10 @@ at::Tensor InsertionPredictor::State::predict(std::span<std::int64_t const> wind
            "InsertionPredictor: an inserted vector is not finite");
     auto const vector_count = static_cast<std::int64_t>(vectors.size()) / motifs;
     // Row vector_count stays zero: the control without an insertion.
-    auto host = at::zeros({vector_count + 1, motifs}, at::kFloat);
+    auto host =
+        at::zeros({vector_count + 1, motifs}, at::TensorOptions(at::kFloat).pinned_memory(device.is_cuda()));
     std::copy(vectors.begin(), vectors.end(), host.mutable_data_ptr<float>());
-    auto const added = host.to(device);
+    auto const added = host.to(device, true);
 
     struct Part {
         std::vector<std::int64_t> places, starts, vectors;

@@ -12,13 +12,16 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "get_block.hpp"
 #include "jacobian_state.hpp"
+#include "readback.hpp"
 
 namespace mpira::model {
 namespace {
@@ -33,19 +36,24 @@ auto in_autograd(Compute const& compute, Body&& body) {
     });
 }
 
-/// Row i of `values` (B, ..) to slot first + i of `out`, slots of `stride` values; the rest of a slot
-/// becomes 0.
-void copy_slots(at::Tensor const& values, std::size_t first, std::size_t stride, std::span<float> out) {
-    if (out.empty()) return;
-    auto const host = values.to(at::kCPU, at::kFloat).contiguous();
-    auto const count = static_cast<std::size_t>(host.size(0));
-    auto const size = static_cast<std::size_t>(host.numel()) / count;
-    auto const* const from = host.const_data_ptr<float>();
-    for (std::size_t i = 0; i < count; ++i) {
-        auto const slot = out.subspan((first + i) * stride, stride);
-        std::copy_n(from + i * size, size, slot.begin());
-        std::fill(slot.begin() + static_cast<std::ptrdiff_t>(size), slot.end(), 0.0F);
+/// `summary` of attributions (B, R, F) over regions (dimension 1) or features (2), in double: as over_regions
+/// and over_features.
+at::Tensor summarise(Summary summary, at::Tensor const& attributions, std::int64_t dimension) {
+    auto const sum = [&](at::Tensor const& values) {
+        return at::sum(values, at::IntArrayRef{dimension}, false, at::kDouble);
+    };
+    auto const count = static_cast<double>(attributions.size(dimension));
+    switch (summary) {
+        case Summary::sum:
+            return sum(attributions);
+        case Summary::mean:
+            return sum(attributions).div(count);
+        case Summary::mean_abs:
+            return sum(attributions.abs()).div(count);
+        case Summary::l2:
+            return sum(attributions.to(at::kDouble).square()).sqrt();
     }
+    return {};
 }
 
 }  // namespace
@@ -74,18 +82,18 @@ void JacobianPredictor::State::check(JacobianWindow const& window) const {
 JacobianPredictor::State::Batch JacobianPredictor::State::batch_of(std::span<JacobianWindow const> windows,
                                                                    std::size_t first) const {
     auto const regions = windows[first].size;
-    std::vector<std::int64_t> places, focus, output;
+    std::vector<std::int64_t> starts, focus, output;
     for (auto i = first;
          i < windows.size() && windows[i].size == regions && std::ssize(output) < options.micro_batch; ++i) {
         auto const& window = windows[i];
         focus.push_back(std::ssize(output) * (regions + 1) + 1 + window.focus);  // token 0 is CLS
         output.push_back(window.output);
-        for (std::int64_t r = 0; r < regions; ++r) places.push_back(window.first + r);
+        starts.push_back(window.first);
     }
+    auto const steps = at::arange(regions, at::TensorOptions(at::kLong).device(model.device));
+    auto const places = index_tensor(starts, model.device).unsqueeze(1).add(steps).flatten();
     return {.first = first,
-            .x = rows()
-                     .rows(index_tensor(places, model.device))
-                     .view({std::ssize(output), regions, model.get.config().features}),
+            .x = rows().rows(places).view({std::ssize(output), regions, model.get.config().features}),
             .focus = index_tensor(focus, model.device),
             .output = index_tensor(output, model.device).unsqueeze(1)};
 }
@@ -144,7 +152,10 @@ at::Tensor JacobianPredictor::State::integrated(Batch const& batch, std::span<Ja
         along = embed(batch.x).sub(from);
         if (!baseline.empty()) {
             auto const out = at::gather(read(from, batch.focus), 1, batch.output);
-            copy_slots(out, batch.first, 1, baseline);
+            Readback now;
+            now.add(out, batch.first, 1, baseline);
+            now.leave();
+            now.take();
         }
     }
     auto const steps = options.steps;
@@ -214,16 +225,19 @@ void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution
     ensure(fits(result.embeddings, static_cast<std::size_t>(config.dim)) &&
                fits(result.predictions, static_cast<std::size_t>(config.outputs)) &&
                fits(result.attributions, slot * features) && fits(result.gradients, slot * features) &&
+               fits(result.by_feature, result.feature_summaries.size() * features) &&
+               fits(result.by_region, result.region_summaries.size() * slot) &&
                fits(result.embedding_norms, slot) && fits(result.baseline, 1),
            "JacobianPredictor::run: the spans do not have the shapes asked for");
-    bool const by_region =
-        !result.attributions.empty() || !result.gradients.empty() || !result.embedding_norms.empty();
+    bool const attributes =
+        !result.attributions.empty() || !result.by_feature.empty() || !result.by_region.empty();
+    bool const by_region = attributes || !result.gradients.empty() || !result.embedding_norms.empty();
     for (auto const& window : windows) {
         state_->check(window);
         ensure(!by_region || window.size <= result.regions,
                "JacobianPredictor::run: a window is wider than its place in the result");
     }
-    bool const integrates = method == Attribution::integrated_gradients && !result.attributions.empty();
+    bool const integrates = method == Attribution::integrated_gradients && attributes;
     bool const has_gradient =
         by_region && (!integrates || !result.gradients.empty() || !result.embedding_norms.empty());
 
@@ -234,46 +248,62 @@ void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution
     ensure(!state_->model.script || (result.embeddings.empty() && result.embedding_norms.empty()),
            "JacobianPredictor::run: a TorchScript model has no embedding that is known here");
     in_autograd(state_->model.compute, [&] {
+        c10::AutoGradMode const without_grad(false);
+        Readback before;  // of the micro-batch before
         for (std::size_t first = 0; first < windows.size();) {
             look_at(stop);
             auto const batch = state_->batch_of(windows, first);
-            auto const count = static_cast<std::size_t>(batch.x.size(0));
-            at::Tensor tokens, predicted;
-            {
-                c10::AutoGradMode const without_grad(false);
-                tokens = state_->embed(batch.x);
-                if (!has_gradient && !(result.predictions.empty() && result.embeddings.empty())) {
-                    Encoder::Tap tap{result.layer, {}};
-                    predicted = state_->read(tokens, batch.focus, result.embeddings.empty() ? nullptr : &tap);
-                    if (!result.embeddings.empty())
-                        copy_slots(tap.tokens, first, static_cast<std::size_t>(config.dim),
-                                   result.embeddings);
+            Readback now;
+            auto const add = [&](at::Tensor const& values, std::size_t stride, std::span<float> out) {
+                now.add(values, first, stride, out);
+            };
+            auto const add_attributions = [&](at::Tensor const& values) {  // (B, R, F)
+                add(values, slot * features, result.attributions);
+                if (!result.by_feature.empty()) {
+                    std::vector<at::Tensor> parts;
+                    for (auto const summary : result.feature_summaries)
+                        parts.push_back(summarise(summary, values, 1));
+                    add(at::stack(parts, 1), parts.size() * features, result.by_feature);
                 }
-            }
+                if (result.by_region.empty()) return;
+                auto padded = at::zeros({values.size(0), std::ssize(result.region_summaries), result.regions},
+                                        values.options());
+                for (std::int64_t s = 0; s < padded.size(1); ++s)
+                    padded.select(1, s)
+                        .narrow(1, 0, values.size(1))
+                        .copy_(summarise(result.region_summaries[static_cast<std::size_t>(s)], values, 2));
+                add(padded, static_cast<std::size_t>(padded.size(1)) * slot, result.by_region);
+            };
+            auto const tokens = state_->embed(batch.x);
+            at::Tensor predicted;
             if (has_gradient) {
                 auto const embedding =
                     state_->embedding_gradient(tokens, batch.focus, batch.output, &predicted);
-                copy_slots(at::linalg_vector_norm(embedding, 2, at::IntArrayRef{-1}), first, slot,
-                           result.embedding_norms);
-                bool const from_gradient = !result.attributions.empty() && !integrates;
+                if (!result.embedding_norms.empty())
+                    add(at::linalg_vector_norm(embedding, 2, at::IntArrayRef{-1}), slot,
+                        result.embedding_norms);
+                bool const from_gradient = attributes && !integrates;
                 if (from_gradient || !result.gradients.empty()) {
                     auto const gradient = state_->input_gradient(embedding);
-                    copy_slots(gradient, first, slot * features, result.gradients);
-                    if (from_gradient) {
-                        copy_slots(method == Attribution::gradient ? gradient : gradient.mul(batch.x), first,
-                                   slot * features, result.attributions);
-                    }
+                    add(gradient, slot * features, result.gradients);
+                    if (from_gradient)
+                        add_attributions(method == Attribution::gradient ? gradient : gradient.mul(batch.x));
                 }
+            } else if (!(result.predictions.empty() && result.embeddings.empty())) {
+                Encoder::Tap tap{result.layer, {}};
+                predicted = state_->read(tokens, batch.focus, result.embeddings.empty() ? nullptr : &tap);
+                if (!result.embeddings.empty())
+                    add(tap.tokens, static_cast<std::size_t>(config.dim), result.embeddings);
             }
-            if (!result.predictions.empty()) {
-                copy_slots(predicted, first, static_cast<std::size_t>(config.outputs), result.predictions);
-            }
-            if (integrates) {
-                copy_slots(state_->integrated(batch, windows, result.baseline, stop), first, slot * features,
-                           result.attributions);
-            }
-            first += count;
+            if (!result.predictions.empty())
+                add(predicted, static_cast<std::size_t>(config.outputs), result.predictions);
+            if (integrates) add_attributions(state_->integrated(batch, windows, result.baseline, stop));
+            now.leave();
+            before.take();
+            before = std::move(now);
+            first += static_cast<std::size_t>(batch.x.size(0));
         }
+        before.take();
     });
 }
 

@@ -37,9 +37,12 @@ void require_shapes(FeatureTable const& table) {
 }  // namespace
 
 at::Tensor index_tensor(std::span<std::int64_t const> values, at::Device device) {
-    auto host = at::empty({static_cast<std::int64_t>(values.size())}, at::kLong);
+    // Pinned, so that the copy is enqueued: one from ordinary memory waits until the device has nothing to
+    // do.
+    auto host = at::empty({static_cast<std::int64_t>(values.size())},
+                          at::TensorOptions(at::kLong).pinned_memory(device.is_cuda()));
     std::copy(values.begin(), values.end(), host.mutable_data_ptr<std::int64_t>());
-    return host.to(device);
+    return host.to(device, true);
 }
 
 TableRows::TableRows(FeatureTable const& table, bool hide_accessibility, at::Device device)

@@ -223,7 +223,7 @@ CASES = [
     ("two kinds of elements", L, nothing, ["--set", "elements.bed={}/regions.bed"], ["elements."]),
     ("window wider than any chromosome", L, nothing, ["--set", "sites.window=500", "--set", "sites.focus=250"], ["site"]),
     ("sites on an unknown chromosome", L, nothing, ["--set", "sites.chroms=chr9"], ["chr9"]),
-    ("micro-batch of none", L, nothing, ["--set", "model.micro_batch=0"], ["model.micro_batch", "out of range"]),
+    ("micro-batch below none", L, nothing, ["--set", "model.micro_batch=-1"], ["model.micro_batch", "out of range"]),
 ]
 
 

@@ -12,6 +12,7 @@
 #include "mpira/model/get_config.hpp"
 #include "mpira/model/insertion.hpp"
 #include "mpira/model/predictor.hpp"
+#include "mpira/model/summary.hpp"
 
 /// What the prediction at a gene's promoter owes to each feature of each region around it (Fu et al. 2025;
 /// spec/get.md 3). No Torch in this header.
@@ -72,10 +73,15 @@ std::vector<std::string> embedding_layers(GetConfig const& config);
 /// Where results of n windows go; an empty span is not filled. R: the span of regions of one sample, at least
 /// the largest window; what lies beyond a window's size is 0. F: features, accessibility last.
 struct JacobianResult {
-    std::int64_t regions = 0;            ///< R
-    std::span<float> predictions{};      ///< (n, outputs), at the focus
-    std::span<float> attributions{};     ///< (n, R, F), by the method asked for; not of knock_out
-    std::span<float> gradients{};        ///< (n, R, F): J
+    std::int64_t regions = 0;         ///< R
+    std::span<float> predictions{};   ///< (n, outputs), at the focus
+    std::span<float> attributions{};  ///< (n, R, F), by the method asked for; not of knock_out
+    std::span<float> gradients{};     ///< (n, R, F): J
+    /// Summaries of the attributions, taken where those are: they need not travel from a GPU.
+    std::span<Summary const> feature_summaries{};
+    std::span<float> by_feature{};  ///< (n, feature summaries, F): each over the window's regions
+    std::span<Summary const> region_summaries{};
+    std::span<float> by_region{};        ///< (n, region summaries, R): each over a region's features
     std::span<float> embedding_norms{};  ///< (n, R): |d out / d region embedding|, L2 over dim; of a GET only
     std::span<float> baseline{};         ///< (n): out(x0), integrated gradients only
     std::int64_t layer = 0;              ///< of embedding_layers()

@@ -1,0 +1,18 @@
+#include "jobs/device_sizes.hpp"
+
+#include <fmt/format.h>
+
+namespace mpira::jobs {
+
+std::string explain(DeviceSize const& size) {
+    return fmt::format("0: {}, on a GPU {}.", size.host, size.gpu);
+}
+
+Settings with_sizes(Settings settings, std::span<DeviceSize const> sizes, Place const& place) {
+    for (auto const& size : sizes)
+        if (settings.integer(size.key) == 0)
+            settings.set(size.key, place.device < 0 ? size.host : size.gpu, "chosen for the device");
+    return settings;
+}
+
+}  // namespace mpira::jobs

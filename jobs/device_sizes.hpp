@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "mpira/base/settings.hpp"
+#include "mpira/jobs/table.hpp"
+
+namespace mpira::jobs {
+
+/// A size that is left to the device where the setting is 0.
+///
+/// Fixed numbers and no timing: results depend on some of them in the last bits, and the same settings on the
+/// same kind of device must give the same bytes (src/model/README.md has the measurements behind them).
+struct DeviceSize {
+    std::string key;
+    std::int64_t host = 1;
+    std::int64_t gpu = 1;
+};
+
+/// "0: 4, on a GPU 128."
+[[nodiscard]] std::string explain(DeviceSize const& size);
+
+/// `settings` with those that are 0 decided. What a job keeps, so that a result's identity has the numbers.
+[[nodiscard]] Settings with_sizes(Settings settings, std::span<DeviceSize const> sizes, Place const& place);
+
+}  // namespace mpira::jobs
