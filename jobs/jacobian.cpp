@@ -87,6 +87,7 @@ private:
                   std::stop_token const& stop);
     /// What is read of some rows, each row's values side by side; what isn't kept is empty.
     struct Read {
+        std::size_t outputs = 0;
         std::vector<float> predicted;               ///< (n, outputs)
         std::vector<float> by_feature;              ///< (n, summaries, features)
         std::vector<float> by_region;               ///< (n, region summaries, slot)
@@ -94,8 +95,12 @@ private:
         std::vector<float> gradients;               ///< (n, slot, features)
         std::vector<float> baseline, attributions;  ///< (n), (n, slot, features): integrated gradients
     };
-    [[nodiscard]] Read read(std::span<model::JacobianWindow const> windows, std::size_t outputs,
-                            std::stop_token const& stop);
+    /// Calls keep(what was read, first, count) for one part of the windows after the other.
+    template <typename Keep>
+    void read(std::span<model::JacobianWindow const> windows, std::size_t outputs, Keep const& keep,
+              std::stop_token const& stop);
+    void keep_row(JacobianRow const& row, std::uint64_t at, Read const& found, std::uint64_t i,
+                  store::UnitRows& rows);
     void knock_out(std::span<model::JacobianWindow const> windows, Read& read, std::stop_token const& stop);
     void keep_regions(JacobianRow const& row, std::uint64_t at, std::span<float const> summaries,
                       std::span<float const> norms, store::UnitRows& rows);
@@ -195,7 +200,7 @@ store::ResultTables Jacobian::tables() const {
 
 void Jacobian::knock_out(std::span<model::JacobianWindow const> windows, Read& read,
                          std::stop_token const& stop) {
-    auto const outputs = read.predicted.size() / windows.size();
+    auto const outputs = read.outputs;
     bool const only_focus = settings_.text("attribution.knock_out") == "focus";
     std::vector<model::KnockOut> changes;
     std::vector<float> attributions(slot_ * features_);
@@ -283,16 +288,19 @@ void Jacobian::keep_jacobian(std::uint64_t at, std::span<float const> gradient, 
     std::ranges::transform(gradient, kept, [scale](float value) { return to_float16(value / scale); });
 }
 
-Jacobian::Read Jacobian::read(std::span<model::JacobianWindow const> windows, std::size_t outputs,
-                              std::stop_token const& stop) {
+template <typename Keep>
+void Jacobian::read(std::span<model::JacobianWindow const> windows, std::size_t outputs, Keep const& keep,
+                    std::stop_token const& stop) {
     auto const count = windows.size();
     Read read;
+    read.outputs = outputs;
     read.predicted.resize(count * outputs);
     read.by_feature.resize(count * summaries_.size() * features_);
     read.by_region.resize(count * region_summaries_.size() * slot_);
     if (method_ == model::Attribution::knock_out) {
         knock_out(windows, read, stop);
-        return read;
+        keep(read, 0, count);
+        return;
     }
     if (jacobian_type_ != "none") read.gradients.resize(count * slot_ * features_);
     if (keeps_scores_) read.norms.resize(count * slot_);
@@ -311,39 +319,42 @@ Jacobian::Read Jacobian::read(std::span<model::JacobianWindow const> windows, st
         result.baseline = read.baseline;
         result.attributions = read.attributions;
     }
-    reader_.predictor().run(windows, method_, result, stop);
-    return read;
+    reader_.predictor().run(windows, method_, result, stop,
+                            [&](std::size_t first, std::size_t some) { keep(read, first, some); });
+}
+
+void Jacobian::keep_row(JacobianRow const& row, std::uint64_t at, Read const& found, std::uint64_t i,
+                        store::UnitRows& rows) {
+    auto const part = [](std::vector<float> const& all, std::size_t number, std::size_t size) {
+        return all.empty() ? std::span<float const>() : std::span(all).subspan(number * size, size);
+    };
+    for (std::size_t s = 0; s < summaries_.size(); ++s) {
+        auto const path = s == 0 ? std::string("X") : fmt::format("layers/{}", name_of(summaries_[s]));
+        std::ranges::copy(part(found.by_feature, i * summaries_.size() + s, features_),
+                          rows.array<float>(path).subspan(at * features_, features_).begin());
+    }
+    float const prediction = found.predicted[i * found.outputs + row.output];
+    rows.array<float>("obs/predicted")[at] = prediction;
+    rows.array<float>("obs/observed")[at] = reader_.observed(row, row.output);
+    if (!found.baseline.empty()) {
+        auto const own = part(found.attributions, i, slot_ * features_);
+        double const sum = std::accumulate(own.begin(), own.end(), 0.0);
+        rows.array<float>("obs/baseline")[at] = found.baseline[i];
+        rows.array<float>("obs/completeness_gap")[at] = static_cast<float>(
+            sum - (static_cast<double>(prediction) - static_cast<double>(found.baseline[i])));
+    }
+    keep_regions(row, at, part(found.by_region, i, region_summaries_.size() * slot_),
+                 part(found.norms, i, slot_), rows);
+    if (!found.gradients.empty()) keep_jacobian(at, part(found.gradients, i, slot_ * features_), rows);
 }
 
 void Jacobian::run_rows(std::span<JacobianRow const> wanted, std::uint64_t offset, store::UnitRows& rows,
                         std::stop_token const& stop) {
     auto const outputs = inputs_.cell_types()[wanted.front().cell_type].card.names_of_outputs().size();
-    auto const found = read(windows_of(wanted), outputs, stop);
-    auto const part = [](std::vector<float> const& all, std::size_t number, std::size_t size) {
-        return all.empty() ? std::span<float const>() : std::span(all).subspan(number * size, size);
+    auto const keep = [&](Read const& found, std::size_t first, std::size_t count) {
+        for (auto i = first; i < first + count; ++i) keep_row(wanted[i], offset + i, found, i, rows);
     };
-    for (std::uint64_t i = 0; i < wanted.size(); ++i) {
-        auto const& row = wanted[i];
-        auto const at = offset + i;
-        for (std::size_t s = 0; s < summaries_.size(); ++s) {
-            auto const path = s == 0 ? std::string("X") : fmt::format("layers/{}", name_of(summaries_[s]));
-            std::ranges::copy(part(found.by_feature, i * summaries_.size() + s, features_),
-                              rows.array<float>(path).subspan(at * features_, features_).begin());
-        }
-        float const prediction = found.predicted[i * outputs + row.output];
-        rows.array<float>("obs/predicted")[at] = prediction;
-        rows.array<float>("obs/observed")[at] = reader_.observed(row, row.output);
-        if (!found.baseline.empty()) {
-            auto const own = part(found.attributions, i, slot_ * features_);
-            double const sum = std::accumulate(own.begin(), own.end(), 0.0);
-            rows.array<float>("obs/baseline")[at] = found.baseline[i];
-            rows.array<float>("obs/completeness_gap")[at] = static_cast<float>(
-                sum - (static_cast<double>(prediction) - static_cast<double>(found.baseline[i])));
-        }
-        keep_regions(row, at, part(found.by_region, i, region_summaries_.size() * slot_),
-                     part(found.norms, i, slot_), rows);
-        if (!found.gradients.empty()) keep_jacobian(at, part(found.gradients, i, slot_ * features_), rows);
-    }
+    read(windows_of(wanted), outputs, keep, stop);
 }
 
 void Jacobian::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_token stop) {

@@ -20,7 +20,7 @@
 namespace mpira::jobs {
 
 /// Of all jobs that read windows around genes.
-inline DeviceSize const kGradientBatch{"model.micro_batch", 4, 128};
+inline DeviceSize const kGradientBatch{"model.micro_batch", 4, 256};
 
 /// A row of the gene-by-motif matrix: one output of the model, read at one region of one cell type.
 struct JacobianRow {

@@ -110,18 +110,21 @@ struct Bench {
         for (auto const start : starts(count)) windows.push_back({start, window, window / 2, 0});
         auto const n = static_cast<std::size_t>(count);
         std::vector<float> predictions(n * static_cast<std::size_t>(config.outputs)),
-            norms(n * static_cast<std::size_t>(window)),
-            attributions(whole ? n * static_cast<std::size_t>(window * config.features) : 0);
+            norms(n * static_cast<std::size_t>(window)), sums(n * static_cast<std::size_t>(config.features)),
+            gradients(whole ? n * static_cast<std::size_t>(window * config.features) : 0);
+        std::vector const summaries{Summary::sum};
         JacobianResult result;
         result.regions = window;
         result.predictions = predictions;
         result.embedding_norms = norms;
-        result.attributions = attributions;
+        result.feature_summaries = summaries;
+        result.by_feature = sums;
+        result.gradients = gradients;
         auto const per_s = static_cast<double>(count) * calls_per_s(seconds, [&] {
                                predictor.run(windows, Attribution::gradient_x_input, result);
                            });
         fmt::print("jacobians   {:4} micro-batch {:4} {:9} {:10.0f} genes/s   {:7.1f} TFLOP/s\n",
-                   precision == Precision::bf16 ? "bf16" : "f32", micro_batch, whole ? "matrices" : "norms",
+                   precision == Precision::bf16 ? "bf16" : "f32", micro_batch, whole ? "whole" : "summed",
                    per_s, per_s * 2 * operations / 1e12);
         std::fflush(stdout);
     }
@@ -156,8 +159,8 @@ int main(int argc, char** argv) {
         bench.insertions(Precision::bf16, 200, false, 1000);
         bench.insertions(Precision::f32, 64, true, 256);
         for (std::int64_t const batch : {32, 64, 128, 256})
-            bench.jacobians(Precision::bf16, batch, false, 512);
-        bench.jacobians(Precision::bf16, 128, true, 512);
+            bench.jacobians(Precision::bf16, batch, false, 1024);
+        bench.jacobians(Precision::bf16, 128, true, 1024);
         bench.jacobians(Precision::f32, 32, false, 64);
         std::filesystem::remove(file);
         return 0;

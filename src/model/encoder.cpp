@@ -3,7 +3,6 @@
 #include <tuple>
 #include <utility>
 
-#include <ATen/Context.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -19,46 +18,12 @@
 
 #include "get_block.hpp"
 #include "normalise.hpp"
+#include "wide_product.hpp"
 
 namespace mpira::model {
-namespace {
-
-/// Tokens up to which cuDNN's backward gives the same bits each time: it adds up parts of 128 keys in the
-/// order in which they are done, and two can be added in any order. LibTorch doesn't ask cuDNN for its
-/// deterministic one.
-constexpr std::int64_t kSteadyTokens = 256;
-
-/// Of LibTorch's attentions on a GPU, cuDNN's is the fastest (perf/results, H200); by itself LibTorch takes
-/// another.
-void prefer_cudnn_attention() {
-    std::vector<std::int64_t> order;
-    for (auto const backend :
-         {at::SDPBackend::cudnn_attention, at::SDPBackend::flash_attention,
-          at::SDPBackend::efficient_attention, at::SDPBackend::math, at::SDPBackend::overrideable})
-        order.push_back(static_cast<std::int64_t>(backend));
-    at::globalContext().setSDPPriorityOrder(order);
-}
-
-/// Allows cuDNN's attention, or not, for as long as it lives.
-class CudnnAttention {
-public:
-    explicit CudnnAttention(bool allowed) : before_(at::globalContext().userEnabledCuDNNSDP()) {
-        at::globalContext().setSDPUseCuDNN(allowed);
-    }
-    ~CudnnAttention() { at::globalContext().setSDPUseCuDNN(before_); }
-    CudnnAttention(CudnnAttention const&) = delete;
-    CudnnAttention& operator=(CudnnAttention const&) = delete;
-
-private:
-    bool before_;
-};
-
-}  // namespace
-
 Encoder::Encoder(Get full, at::ScalarType type, bool one_query)
     : full_(std::move(full)), type_(type), one_query_(one_query) {
     ensure(full_.embed_weight.scalar_type() == at::kFloat, "Encoder: the weights are not f32");
-    if (full_.device().is_cuda()) prefer_cudnn_attention();
     last_shift_ = at::zeros({full_.config().dim}, full_.embed_weight.options());
     for (auto const& block : full_.blocks) {
         // W (w o h + b) + c = (W diag(w)) h + (W b + c): h as `normalise` leaves it.
@@ -108,11 +73,32 @@ at::Tensor Encoder::first_projections(at::Tensor const& tokens) const {
 }
 
 at::Tensor const& Encoder::normalised(at::Tensor const& z, at::Tensor const& shift, Buffer& h, Buffer& scale,
-                                      bool keeps) const {
-    h.take(z.size(0), z.size(1), z.options());
-    if (keeps) scale.take(z.size(0), 1, z.options().dtype(at::kFloat));
-    normalise(z, shift, full_.config().eps, h.rows, keeps ? &scale.rows : nullptr);
+                                      bool keeps, ReadTokens const* read) const {
+    auto const eps = full_.config().eps;
+    h.take(z.size(0), z.size(1), like());
+    if (keeps) scale.take(z.size(0), 1, like().dtype(at::kFloat));
+    auto* const scales = keeps ? &scale.rows : nullptr;
+    if (z.scalar_type() == type_) {
+        normalise(z, shift, eps, h.rows, scales);
+    } else {
+        auto const wide = at::empty_like(z);
+        normalise(z, shift, eps, wide, scales);
+        h.rows.copy_(wide);
+    }
+    if (read == nullptr || !read->z.defined()) return h.rows;
+    auto const own = at::empty_like(read->z);
+    auto const own_scale = keeps ? at::empty({own.size(0), 1}, own.options()) : at::Tensor();
+    normalise(read->z, shift, eps, own, keeps ? &own_scale : nullptr);
+    h.rows.index_copy_(0, read->rows, own.to(type_));
+    if (keeps) scale.rows.index_copy_(0, read->rows, own_scale);
     return h.rows;
+}
+
+void Encoder::add_branch(at::Tensor const& z, at::Tensor const& branch, at::Tensor const& weight,
+                         ReadTokens const* read) {
+    add_product(z, branch, weight);
+    if (read != nullptr && read->z.defined())
+        read->z.add_(wide_product(at::index_select(branch, 0, read->rows), weight));
 }
 
 at::Tensor Encoder::rows_of(at::Tensor const& by_head) {
@@ -124,7 +110,6 @@ at::Tensor Encoder::mix(Room& room, bool keeps) {
     at::Tensor mixed;  // (B, heads, Nq, d)
     if (keeps) {
         c10::AutoGradMode const recorded(true);
-        CudnnAttention const choice(room.k.size(2) <= kSteadyTokens);
         for (auto* const leaf : {&room.q, &room.k, &room.v}) *leaf = leaf->detach().requires_grad_(true);
         room.mixed = at::scaled_dot_product_attention(room.q, room.k, room.v);
         mixed = room.mixed.detach();
@@ -135,90 +120,92 @@ at::Tensor Encoder::mix(Room& room, bool keeps) {
 }
 
 void Encoder::add_attention(std::size_t block, at::Tensor const& z, at::Tensor const& qkv, Room& room,
-                            std::int64_t windows, bool keeps) const {
+                            ReadTokens const& read, bool keeps) const {
     auto const dim = z.size(1);
+    auto const windows = read.rows.numel();
     room.q = heads_of(qkv, windows, 0);
     room.k = heads_of(qkv, windows, dim);
     room.v = heads_of(qkv, windows, 2 * dim);
-    z.addmm_(mix(room, keeps), blocks_[block].proj_weight.t());
+    add_branch(z, mix(room, keeps), blocks_[block].proj_weight, &read);
 }
 
-void Encoder::add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, bool keeps) {
+void Encoder::add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, ReadTokens const* read,
+                               bool keeps) {
     auto const& weights = blocks_[block];
-    auto const& h = normalised(z, weights.shift2, room.h2, room.scale2, keeps);
-    auto hidden = room.hidden.take(z.size(0), weights.fc1_weight.size(0), z.options());
+    auto const& h = normalised(z, weights.shift2, room.h2, room.scale2, keeps, read);
+    auto hidden = room.hidden.take(z.size(0), weights.fc1_weight.size(0), like());
     at::addmm_out(hidden, weights.fc1_bias, h, weights.fc1_weight.t());
-    auto active = keeps ? active_.take(hidden.size(0), hidden.size(1), z.options()) : hidden;
+    auto active = keeps ? active_.take(hidden.size(0), hidden.size(1), like()) : hidden;
     at::gelu_out(active, hidden);  // exact (erf)
-    z.addmm_(active, weights.fc2_weight.t());
+    add_branch(z, active, weights.fc2_weight, read);
 }
 
-at::Tensor Encoder::read_by_last_block(at::Tensor const& z, at::Tensor const& first_qkv,
-                                       at::Tensor const& focus, Room& room, std::int64_t windows,
-                                       bool keeps) {
+at::Tensor Encoder::read_by_last_block(at::Tensor const& z, at::Tensor const& first_qkv, Room& room,
+                                       ReadTokens const& read, bool keeps) {
     auto const block = blocks_.size() - 1;
     auto const& weights = blocks_[block];
     auto const dim = z.size(1);
+    auto const windows = read.rows.numel();
     at::Tensor q;  // (B, D)
     if (first_qkv.defined()) {
-        q = at::index_select(first_qkv.narrow(1, 0, dim), 0, focus);
+        q = at::index_select(first_qkv.narrow(1, 0, dim), 0, read.rows);
         room.k = heads_of(first_qkv, windows, dim);
         room.v = heads_of(first_qkv, windows, 2 * dim);
     } else {
-        auto const& h = normalised(z, weights.shift1, room.h1, room.scale1, keeps);
-        auto kv = room.qkv.take(z.size(0), 2 * dim, z.options());
+        auto const& h = normalised(z, weights.shift1, room.h1, room.scale1, keeps, &read);
+        auto kv = room.qkv.take(z.size(0), 2 * dim, like());
         at::addmm_out(kv, weights.qkv_bias.narrow(0, dim, 2 * dim), h,
                       weights.qkv_weight.narrow(0, dim, 2 * dim).t());
-        q = at::addmm(weights.qkv_bias.narrow(0, 0, dim), at::index_select(h, 0, focus),
+        q = at::addmm(weights.qkv_bias.narrow(0, 0, dim), at::index_select(h, 0, read.rows),
                       weights.qkv_weight.narrow(0, 0, dim).t());
         room.k = heads_of(kv, windows, 0);
         room.v = heads_of(kv, windows, dim);
     }
     room.q = heads_of(q, windows, 0);
-    auto read = at::index_select(z, 0, focus);
-    read.addmm_(mix(room, keeps), weights.proj_weight.t());
-    add_feed_forward(block, read, room, keeps);
-    return read;
+    auto const tokens = tokens_at(z, read);
+    add_branch(tokens, mix(room, keeps), weights.proj_weight, nullptr);
+    add_feed_forward(block, tokens, room, nullptr, keeps);
+    return tokens;
+}
+
+at::Tensor Encoder::tokens_at(at::Tensor const& z, ReadTokens const& read) {
+    return read.z.defined() ? read.z : at::index_select(z, 0, read.rows);
 }
 
 at::Tensor Encoder::final_tokens(at::Tensor const& z, at::Tensor const& first_qkv, at::Tensor const& focus,
                                  Tap* tap, bool keeps) {
-    auto const windows = z.size(0);
     auto const dim = z.size(2);
-    ensure(z.is_contiguous() && z.scalar_type() == type_ && focus.numel() == windows,
+    ensure(z.is_contiguous() && z.scalar_type() == type_ && focus.numel() == z.size(0),
            "Encoder: the tokens or the focus do not have the shape or type asked for");
     auto const rows = z.view({-1, dim});
     auto const qkv_of_first = first_qkv.defined() ? first_qkv.view({-1, 3 * dim}) : first_qkv;
-    auto const tap_at = [&](std::int64_t layer, at::Tensor const& tokens, at::Tensor const& shift) {
-        if (tap != nullptr && tap->layer == layer) tap->tokens = tokens.to(at::kFloat).add(shift);
+    ReadTokens read{focus, {}};
+    if (type_ != at::kFloat) read.z = at::index_select(rows, 0, focus).to(at::kFloat);
+    auto const tap_at = [&](std::size_t layer, at::Tensor const& shift) {
+        if (tap != nullptr && tap->layer == static_cast<std::int64_t>(layer))
+            tap->tokens = tokens_at(rows, read).to(at::kFloat).add(shift);
     };
-    auto const read_rows = [&] { return at::index_select(rows, 0, focus); };
+    tap_at(0, blocks_.front().shift1);
     auto const depth = blocks_.size();
-    if (tap != nullptr && tap->layer == 0) tap_at(0, read_rows(), blocks_.front().shift1);
-    at::Tensor read;
     for (std::size_t i = 0; i < depth; ++i) {
         auto& room = rooms_[keeps ? i : 0];
-        auto const given = i == 0 ? qkv_of_first : at::Tensor();
-        bool const is_last = i + 1 == depth;
-        if (is_last && one_query_) {
-            read = read_by_last_block(rows, given, focus, room, windows, keeps);
+        auto qkv = i == 0 ? qkv_of_first : at::Tensor();
+        if (i + 1 == depth && one_query_) {
+            auto const tokens = read_by_last_block(rows, qkv, room, read, keeps);
+            read.z = tokens;
         } else {
-            auto qkv = given;
             if (!qkv.defined()) {
                 auto const& weights = blocks_[i];
-                auto const& h = normalised(rows, weights.shift1, room.h1, room.scale1, keeps);
-                qkv = room.qkv.take(rows.size(0), 3 * dim, rows.options());
+                auto const& h = normalised(rows, weights.shift1, room.h1, room.scale1, keeps, &read);
+                qkv = room.qkv.take(rows.size(0), 3 * dim, like());
                 at::addmm_out(qkv, weights.qkv_bias, h, weights.qkv_weight.t());
             }
-            add_attention(i, rows, qkv, room, windows, keeps);
-            add_feed_forward(i, rows, room, keeps);
-            if (is_last || (tap != nullptr && tap->layer == static_cast<std::int64_t>(i) + 1))
-                read = read_rows();
+            add_attention(i, rows, qkv, room, read, keeps);
+            add_feed_forward(i, rows, room, &read, keeps);
         }
-        if (read.defined())
-            tap_at(static_cast<std::int64_t>(i) + 1, read, is_last ? last_shift_ : blocks_[i + 1].shift1);
+        tap_at(i + 1, i + 1 == depth ? last_shift_ : blocks_[i + 1].shift1);
     }
-    return read;
+    return tokens_at(rows, read);
 }
 
 at::Tensor Encoder::head(at::Tensor const& tokens) const {

@@ -16,9 +16,11 @@ namespace mpira::model {
 /// Made for few passes over memory, on the host and on a GPU. What the weights alone decide is computed once,
 /// in f32: the weight and bias of a LayerNorm go into the linear map behind it; the residual sum z is kept
 /// without the biases that blocks add to it (`shift`: the same for every token), so that each branch is added
-/// by the matrix product itself. The final norm and the head compute in f32. The backward is written out: no
-/// gradient of a weight, nothing that autograd would copy together. Buffers are kept between calls: fresh
-/// ones cost page faults, 2 to 10 % of a small network's time.
+/// by the matrix product itself. The final norm and the head compute in f32, and where activations are bf16
+/// the sum z of the read token is kept in f32 beside the others': rounding it 2 depth times is nearly all
+/// that bf16 costs in accuracy (README.md). The backward is written out: no gradient of a weight, nothing
+/// that autograd would copy together. Buffers are kept between calls: fresh ones cost page faults, 2 to 10 %
+/// of a small network's time.
 ///
 /// B: windows, N: tokens of each with CLS first, M = B N, D: dim, H: hidden, T: outputs. One call at a time,
 /// inside in_torch.
@@ -65,21 +67,30 @@ private:
         at::Tensor q, k, v, mixed;  // (B, heads, N, d); the graph of the attention alone
     };
 
+    /// The tokens that are read: rows (B) of (M, D), and what z has there, (B, D) f32, where z is narrower.
+    struct ReadTokens {
+        at::Tensor rows, z;
+    };
+
     [[nodiscard]] at::Tensor final_tokens(at::Tensor const& z, at::Tensor const& first_qkv,
                                           at::Tensor const& focus, Tap* tap, bool keeps);
-    /// z (M, D) -> normalised rows, in `h`.
+    /// z (n, D) -> normalised rows, in `h`; those of `read` from its own z. `read` may be null.
     at::Tensor const& normalised(at::Tensor const& z, at::Tensor const& shift, Buffer& h, Buffer& scale,
-                                 bool keeps) const;
+                                 bool keeps, ReadTokens const* read) const;
+    /// z += branch W^T, and the same at `read`.
+    static void add_branch(at::Tensor const& z, at::Tensor const& branch, at::Tensor const& weight,
+                           ReadTokens const* read);
+    [[nodiscard]] static at::Tensor tokens_at(at::Tensor const& z, ReadTokens const& read);  // (B, D)
     /// (B, heads, N, d) -> (B N, D): a view, where LibTorch laid the heads of a token side by side.
     [[nodiscard]] static at::Tensor rows_of(at::Tensor const& by_head);
     /// q, k, v of `room` -> (B Nq, D).
     [[nodiscard]] static at::Tensor mix(Room& room, bool keeps);
     void add_attention(std::size_t block, at::Tensor const& z, at::Tensor const& qkv, Room& room,
-                       std::int64_t windows, bool keeps) const;
-    void add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, bool keeps);
-    [[nodiscard]] at::Tensor read_by_last_block(at::Tensor const& z, at::Tensor const& first_qkv,
-                                                at::Tensor const& focus, Room& room, std::int64_t windows,
-                                                bool keeps);
+                       ReadTokens const& read, bool keeps) const;
+    void add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, ReadTokens const* read,
+                          bool keeps);
+    [[nodiscard]] at::Tensor read_by_last_block(at::Tensor const& z, at::Tensor const& first_qkv, Room& room,
+                                                ReadTokens const& read, bool keeps);
     [[nodiscard]] at::Tensor head(at::Tensor const& tokens) const;
 
     [[nodiscard]] at::Tensor head_gradient(at::Tensor const& tokens, at::Tensor const& output,

@@ -11,7 +11,6 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
@@ -22,6 +21,7 @@
 
 #include "jacobian_state.hpp"
 #include "readback.hpp"
+#include "wide_product.hpp"
 
 namespace mpira::model {
 namespace {
@@ -122,8 +122,7 @@ at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens
                                                         at::Tensor const& output,
                                                         at::Tensor* predicted) const {
     if (!model.script) {
-        auto const all = encoder->gradient(with_cls(tokens), focus, output, predicted);
-        return all.narrow(1, 1, tokens.size(1)).to(at::kFloat);
+        return encoder->gradient(with_cls(tokens), focus, output, predicted).narrow(1, 1, tokens.size(1));
     }
     auto const leaf = tokens.detach().requires_grad_(true);
     auto const out = read(leaf, focus);
@@ -133,8 +132,15 @@ at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens
 }
 
 at::Tensor JacobianPredictor::State::input_gradient(at::Tensor const& embedding_gradient) const {
-    auto gradient =
-        model.script ? embedding_gradient.clone() : at::matmul(embedding_gradient, model.full.embed_weight);
+    at::Tensor gradient;
+    if (model.script) {
+        gradient = embedding_gradient.clone();
+    } else {
+        auto const& embed =
+            embedding_gradient.scalar_type() == at::kFloat ? model.full.embed_weight : model.get.embed_weight;
+        gradient = wide_product(embedding_gradient.flatten(0, 1), embed.t())
+                       .view({embedding_gradient.size(0), embedding_gradient.size(1), -1});
+    }
     if (hides_accessibility()) gradient.select(-1, gradient.size(-1) - 1).zero_();
     return gradient;
 }
@@ -174,7 +180,7 @@ at::Tensor JacobianPredictor::State::integrated(Batch const& batch, std::span<Ja
             auto const focus = repeated_focus(windows[batch.first + static_cast<std::size_t>(b)], count);
             sum.add_(
                 embedding_gradient(tokens, focus, batch.output.narrow(0, b, 1).expand({count, 1}), nullptr)
-                    .sum(at::IntArrayRef{0}));
+                    .sum(at::IntArrayRef{0}, false, at::kFloat));
         }
         means.push_back(sum.div(static_cast<double>(steps)).unsqueeze(0));
     }
@@ -214,7 +220,7 @@ void JacobianPredictor::set_table(FeatureTable const& table) {
 }
 
 void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution method,
-                            JacobianResult const& result, std::stop_token stop) {
+                            JacobianResult const& result, std::stop_token stop, Ready const& ready) {
     ensure(method != Attribution::knock_out, "JacobianPredictor::run: knock-outs have a call of their own");
     auto const& config = state_->model.get.config();
     auto const features = static_cast<std::size_t>(config.features);
@@ -249,7 +255,13 @@ void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution
            "JacobianPredictor::run: a TorchScript model has no embedding that is known here");
     in_autograd(state_->model.compute, [&] {
         c10::AutoGradMode const without_grad(false);
-        Readback before;  // of the micro-batch before
+        Readback before;  // of the micro-batch before, which began at the window `done`
+        std::size_t done = 0;
+        auto const take_before = [&](std::size_t end) {
+            before.take();
+            if (ready && end > done) ready(done, end - done);
+            done = end;
+        };
         for (std::size_t first = 0; first < windows.size();) {
             look_at(stop);
             auto const batch = state_->batch_of(windows, first);
@@ -280,7 +292,7 @@ void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution
                 auto const embedding =
                     state_->embedding_gradient(tokens, batch.focus, batch.output, &predicted);
                 if (!result.embedding_norms.empty())
-                    add(at::linalg_vector_norm(embedding, 2, at::IntArrayRef{-1}), slot,
+                    add(at::linalg_vector_norm(embedding, 2, at::IntArrayRef{-1}, false, at::kFloat), slot,
                         result.embedding_norms);
                 bool const from_gradient = attributes && !integrates;
                 if (from_gradient || !result.gradients.empty()) {
@@ -299,11 +311,11 @@ void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution
                 add(predicted, static_cast<std::size_t>(config.outputs), result.predictions);
             if (integrates) add_attributions(state_->integrated(batch, windows, result.baseline, stop));
             now.leave();
-            before.take();
+            take_before(first);
             before = std::move(now);
             first += static_cast<std::size_t>(batch.x.size(0));
         }
-        before.take();
+        take_before(windows.size());
     });
 }
 

@@ -44,7 +44,7 @@ struct JacobianPredictor::State {
     /// embeddings, which are its input.
     [[nodiscard]] at::Tensor read(at::Tensor const& tokens, at::Tensor const& focus,
                                   Encoder::Tap* tap = nullptr) const;
-    /// d out[b, output[b]] / d tokens[b]: (B, R, D) f32. `predicted` receives (B, T).
+    /// d out[b, output[b]] / d tokens[b]: (B, R, D), until the next call. `predicted` receives (B, T).
     [[nodiscard]] at::Tensor embedding_gradient(at::Tensor const& tokens, at::Tensor const& focus,
                                                 at::Tensor const& output, at::Tensor* predicted) const;
     /// CLS before each window's tokens: (B, R, D) -> (B, N, D).

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -112,9 +113,13 @@ public:
     /// finite.
     void set_table(FeatureTable const& table);
 
-    /// Looks at `stop` between micro-batches and throws Error(Origin::stopped). Not for knock_out.
+    /// Called when results of windows first .. first + count - 1 are in place.
+    using Ready = std::function<void(std::size_t first, std::size_t count)>;
+    /// Looks at `stop` between micro-batches and throws Error(Origin::stopped). Not for knock_out. `ready` is
+    /// called for one micro-batch after the other, in order, by this thread; a GPU is at work on the next one
+    /// meanwhile.
     void run(std::span<JacobianWindow const> windows, Attribution method, JacobianResult const& result,
-             std::stop_token stop = {});
+             std::stop_token stop = {}, Ready const& ready = {});
 
     /// effects[i] = out(x) - out(x with knock-out i), by forwards alone. A feature that is 0 already has the
     /// effect 0 and costs nothing. `prediction` (outputs) of the untouched window may be empty.
