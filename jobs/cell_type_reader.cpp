@@ -7,6 +7,7 @@
 #include "mpira/model/predictor.hpp"
 #include "mpira/model/scale_set.hpp"
 
+#include "jobs/device_sizes.hpp"
 #include "jobs/script_trust.hpp"
 
 namespace mpira::jobs {
@@ -31,11 +32,7 @@ void CellTypeReader::use(std::uint32_t cell_type) {
     auto const& one = inputs_.cell_types()[cell_type];
     if (!predictor_ || loaded_ != one.weights) {
         predictor_.reset();  // before the next one takes its memory
-        bool const bf16 = settings_.text("model.precision") == "bf16";
-        predictor_.emplace(one.weights,
-                           model::Compute{place_.device, place_.threads,
-                                          bf16 ? model::Precision::bf16 : model::Precision::f32},
-                           options_, script_trust(settings_));
+        predictor_.emplace(one.weights, compute_of(settings_, place_), options_, script_trust(settings_));
         loaded_ = one.weights;
     }
     chosen_ = inputs_.chosen_rows(cell_type);

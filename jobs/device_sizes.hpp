@@ -6,6 +6,7 @@
 
 #include "mpira/base/settings.hpp"
 #include "mpira/jobs/table.hpp"
+#include "mpira/model/predictor.hpp"
 
 namespace mpira::jobs {
 
@@ -18,6 +19,14 @@ struct DeviceSize {
     std::int64_t host = 1;
     std::int64_t gpu = 1;
 };
+
+/// Of the setting model.attention.
+inline constexpr char const* kAttentionHelp =
+    "On a GPU. repeatable: kernels that give the same bytes each time. fastest: whichever LibTorch thinks "
+    "fastest; the "
+    "last bits of results then vary from run to run.";
+/// How a model computes by the settings device, threads, model.precision and model.attention.
+[[nodiscard]] model::Compute compute_of(Settings const& settings, Place const& place);
 
 /// "0: 4, on a GPU 128."
 [[nodiscard]] std::string explain(DeviceSize const& size);

@@ -11,6 +11,7 @@
 #include "mpira/genome/scan_model.hpp"
 #include "mpira/model/scale_set.hpp"
 
+#include "jobs/device_sizes.hpp"
 #include "jobs/model_fit.hpp"
 #include "jobs/script_trust.hpp"
 #include "jobs/weights_table.hpp"
@@ -252,9 +253,7 @@ std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
     options.uninserted_batch = options.micro_batch;
     options.shared_embedding_bytes = settings_.integer("model.shared_embedding_mb") << 20;
     options.check_every = settings_.integer("model.check_every");
-    model::Compute compute{
-        place_.device, place_.threads,
-        settings_.text("model.precision") == "bf16" ? model::Precision::bf16 : model::Precision::f32};
+    auto const compute = compute_of(settings_, place_);
 
     auto const trust = script_trust(settings_);
     screen->expression = std::make_unique<model::InsertionPredictor>(

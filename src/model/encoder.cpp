@@ -3,6 +3,7 @@
 #include <tuple>
 #include <utility>
 
+#include <ATen/Context.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -21,8 +22,27 @@
 #include "wide_product.hpp"
 
 namespace mpira::model {
-Encoder::Encoder(Get full, at::ScalarType type, bool one_query)
-    : full_(std::move(full)), type_(type), one_query_(one_query) {
+namespace {
+
+/// Of LibTorch's attentions on a GPU, cuDNN's is the fastest and the one it takes on Hopper; its backward
+/// doesn't give the same bits each time (seen from 256 tokens on), nor does LibTorch ask it to.
+class CudnnAttention {
+public:
+    explicit CudnnAttention(bool allowed) : before_(at::globalContext().userEnabledCuDNNSDP()) {
+        at::globalContext().setSDPUseCuDNN(allowed);
+    }
+    ~CudnnAttention() { at::globalContext().setSDPUseCuDNN(before_); }
+    CudnnAttention(CudnnAttention const&) = delete;
+    CudnnAttention& operator=(CudnnAttention const&) = delete;
+
+private:
+    bool before_;
+};
+
+}  // namespace
+
+Encoder::Encoder(Get full, at::ScalarType type, bool one_query, bool any_order)
+    : full_(std::move(full)), type_(type), one_query_(one_query), any_order_(any_order) {
     ensure(full_.embed_weight.scalar_type() == at::kFloat, "Encoder: the weights are not f32");
     last_shift_ = at::zeros({full_.config().dim}, full_.embed_weight.options());
     for (auto const& block : full_.blocks) {
@@ -106,7 +126,8 @@ at::Tensor Encoder::rows_of(at::Tensor const& by_head) {
         {by_head.size(0) * by_head.size(2), by_head.size(1) * by_head.size(3)});
 }
 
-at::Tensor Encoder::mix(Room& room, bool keeps) {
+at::Tensor Encoder::mix(Room& room, bool keeps) const {
+    CudnnAttention const choice(any_order_);
     at::Tensor mixed;  // (B, heads, Nq, d)
     if (keeps) {
         c10::AutoGradMode const recorded(true);

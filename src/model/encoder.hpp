@@ -27,8 +27,8 @@ namespace mpira::model {
 class Encoder {
 public:
     /// `full`: the weights in f32, on the device. `type`: of activations. `one_query`: the last block
-    /// computes only what the read token needs.
-    Encoder(Get full, at::ScalarType type, bool one_query);
+    /// computes only what the read token needs. `any_order`: see Compute.
+    Encoder(Get full, at::ScalarType type, bool one_query, bool any_order = false);
 
     /// Queries, keys and values of block 1, (n, D) -> (n, 3 D): there a token does not see its neighbours.
     [[nodiscard]] at::Tensor first_projections(at::Tensor const& tokens) const;
@@ -44,7 +44,7 @@ public:
                                   Tap* tap = nullptr);
 
     /// d out[b, output[b]] / d z[b] for every b, (B, N, D) of `type`: holds until the next call. `output` (B,
-    /// 1). Ordinary tensors only, none of inference mode. The same bits each time.
+    /// 1). Ordinary tensors only, none of inference mode.
     [[nodiscard]] at::Tensor gradient(at::Tensor const& z, at::Tensor const& focus, at::Tensor const& output,
                                       at::Tensor* predicted);
 
@@ -84,7 +84,7 @@ private:
     /// (B, heads, N, d) -> (B N, D): a view, where LibTorch laid the heads of a token side by side.
     [[nodiscard]] static at::Tensor rows_of(at::Tensor const& by_head);
     /// q, k, v of `room` -> (B Nq, D).
-    [[nodiscard]] static at::Tensor mix(Room& room, bool keeps);
+    [[nodiscard]] at::Tensor mix(Room& room, bool keeps) const;
     void add_attention(std::size_t block, at::Tensor const& z, at::Tensor const& qkv, Room& room,
                        ReadTokens const& read, bool keeps) const;
     void add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, ReadTokens const* read,
@@ -106,6 +106,7 @@ private:
     Get full_;
     at::ScalarType type_;
     bool one_query_;
+    bool any_order_;
     std::vector<Block> blocks_;
     at::Tensor last_shift_;  // (D) f32
     std::vector<Room> rooms_;

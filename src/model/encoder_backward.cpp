@@ -16,16 +16,16 @@ namespace {
 
 /// A fused attention backward on a GPU adds parts up in the order in which they are done, unless told
 /// otherwise.
-class Deterministic {
+class InOrder {
 public:
-    Deterministic()
+    explicit InOrder(bool wanted)
         : before_(at::globalContext().deterministicAlgorithms()),
           warned_(at::globalContext().deterministicAlgorithmsWarnOnly()) {
-        at::globalContext().setDeterministicAlgorithms(true, false);
+        at::globalContext().setDeterministicAlgorithms(wanted, false);
     }
-    ~Deterministic() { at::globalContext().setDeterministicAlgorithms(before_, warned_); }
-    Deterministic(Deterministic const&) = delete;
-    Deterministic& operator=(Deterministic const&) = delete;
+    ~InOrder() { at::globalContext().setDeterministicAlgorithms(before_, warned_); }
+    InOrder(InOrder const&) = delete;
+    InOrder& operator=(InOrder const&) = delete;
 
 private:
     bool before_;
@@ -60,7 +60,7 @@ void Encoder::attention_backward(std::size_t block, at::Tensor const& gradient, 
     auto dh = row_gradient_.take(gradient.size(0), dim, like());
     at::mm_out(dh, gradient, weights.proj_weight);
     auto const parts = [&] {
-        Deterministic const order;
+        InOrder const order(!any_order_);
         return torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {heads_of(dh, windows, 0)});
     }();
     room.mixed.reset();
@@ -78,7 +78,7 @@ at::Tensor Encoder::last_block_backward(at::Tensor const& gradient, at::Tensor c
     feed_forward_backward(block, gradient, room);
     auto const mixed = at::mm(gradient, weights.proj_weight);  // (B, D)
     auto const parts = [&] {
-        Deterministic const order;
+        InOrder const order(!any_order_);
         return torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {heads_of(mixed, windows, 0)});
     }();
     room.mixed.reset();

@@ -1,5 +1,7 @@
 #include "mpira/model/predictor.hpp"
 
+#include <cstdlib>
+
 #include <ATen/Context.h>
 #include <ATen/ops/from_blob.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -18,6 +20,8 @@ at::Device device_of(Compute const& compute) {
         compute.device < count,
         fmt::format("CUDA device {} was asked for, {} are visible to this build; use device -1 for the CPU",
                     compute.device, count));
+    // cuBLAS reads it when it is first used: with it, the same product has the same bits each time.
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
     return {at::kCUDA, static_cast<c10::DeviceIndex>(compute.device)};
 }
 

@@ -20,6 +20,9 @@ struct Compute {
     int device = -1;  ///< CUDA device ordinal, -1: CPU
     int threads = 1;  ///< of one model call, on the CPU
     Precision precision = Precision::f32;
+    /// On a GPU: attention by the fastest kernel, though it adds parts up in the order in which they are
+    /// done, so that the last bits of a result vary from run to run.
+    bool any_order = false;
 };
 
 /// A trained GET, or another program's model (script.hpp), ready to be run; Torch stays behind the pointer. A
