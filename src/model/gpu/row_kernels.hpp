@@ -4,8 +4,8 @@
 
 /// Kernels over rows of tokens, for what LibTorch has no single pass. C++17 and no Torch: nvcc compiles it.
 ///
-/// All rows are contiguous. `stream`: a cudaStream_t; a call only enqueues. Each returns nullptr, or the text of
-/// CUDA's error.
+/// All rows are contiguous. `stream`: a cudaStream_t; a call only enqueues. Each returns nullptr, or the text
+/// of CUDA's error.
 namespace mpira::model::gpu {
 
 enum class Element : std::uint8_t { f32, bf16 };
@@ -20,6 +20,7 @@ char const* normalise(Element type, void const* z, float const* shift, std::int6
 
 /// gradient += scale (dh - mean(dh) - h mean(dh h)): the backward of `normalise`, added to what is there.
 char const* add_normalise_backward(Element type, void const* dh, void const* h, float const* scale,
-                                   std::int64_t rows, std::int64_t dim, void* gradient, void* stream) noexcept;
+                                   std::int64_t rows, std::int64_t dim, void* gradient,
+                                   void* stream) noexcept;
 
 }  // namespace mpira::model::gpu
