@@ -183,7 +183,7 @@ at::Tensor Encoder::read_by_last_block(at::Tensor const& z, at::Tensor const& fi
         room.v = heads_of(kv, windows, dim);
     }
     room.q = heads_of(q, windows, 0);
-    auto const tokens = tokens_at(z, read);
+    auto tokens = tokens_at(z, read);
     add_branch(tokens, mix(room, keeps), weights.proj_weight, nullptr);
     add_feed_forward(block, tokens, room, nullptr, keeps);
     return tokens;
