@@ -1,6 +1,8 @@
 // What predicting insertions costs beside a bare loop of the unshortened forward on the same windows.
 //
 //   build/release/perf/model [full|small] [PAIRS]
+//   build/release/perf/model full|small alone SECONDS      # the insertion path and nothing else: for
+//   perf/profile
 //
 // One thread, CPU seconds of the process (the machine may be shared), median of interleaved rounds after a
 // warm-up; ratios above 1 are faster than the bare loop.
@@ -59,7 +61,8 @@ void write_weights_for(GetConfig const& config, std::int64_t window, std::filesy
     write_weights(file, card, views_of(Get(config, 1).parameters(), keep));
 }
 
-void measure(Setting const& setting, int pairs) {
+/// `alone_s` > 0: both shortcuts for so long, and nothing is compared.
+void measure(Setting const& setting, int pairs, double alone_s) {
     auto const& config = setting.config;
     auto const file =
         std::filesystem::temp_directory_path() / fmt::format("mpira-perf-{}.safetensors", ::getpid());
@@ -90,6 +93,14 @@ void measure(Setting const& setting, int pairs) {
         options.shared_embedding = share;
         return InsertionPredictor(model, table, options);
     };
+    if (alone_s > 0) {
+        auto predictor = with(true, true);
+        std::vector<std::int32_t> const inserted(starts.size(), 0);
+        std::vector<float> predicted(static_cast<std::size_t>(setting.windows * config.outputs));
+        for (double const end = cpu_seconds() + alone_s; cpu_seconds() < end;)
+            predictor.predict(starts, element, inserted, predicted);
+        return;
+    }
     auto plain = with(false, false);
     auto one_query = with(true, false);
     auto shared = with(false, true);
@@ -181,7 +192,9 @@ int main(int argc, char** argv) {
     try {
         at::set_num_threads(1);
         std::string const which = argc > 1 ? argv[1] : "small";
-        int const pairs = argc > 2 ? std::atoi(argv[2]) : 5;
+        bool const alone = argc > 3 && std::string(argv[2]) == "alone";
+        double const alone_s = alone ? std::atof(argv[3]) : 0;
+        int const pairs = argc > 2 && !alone ? std::atoi(argv[2]) : 5;
         if (which == "full") {
             measure({.config = {},
                      .window = 200,
@@ -189,15 +202,15 @@ int main(int argc, char** argv) {
                      .uninserted_batch = 1,
                      .windows = 4,
                      .regions = 2000},
-                    pairs);
+                    pairs, alone_s);
         } else {
             measure({.config = {.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1},
                      .window = 50,
-                     .micro_batch = 16,
-                     .uninserted_batch = 16,
+                     .micro_batch = 32,
+                     .uninserted_batch = 32,
                      .windows = 600,
                      .regions = 4203},
-                    pairs);
+                    pairs, alone_s);
         }
         return 0;
     } catch (std::exception const& error) {
