@@ -7,7 +7,7 @@
 #include "mpira/model/predictor.hpp"
 #include "mpira/model/scale_set.hpp"
 
-#include "jobs/device_sizes.hpp"
+#include "jobs/device_settings.hpp"
 #include "jobs/script_trust.hpp"
 
 namespace mpira::jobs {

@@ -4,7 +4,7 @@
 
 #include "mpira/base/settings.hpp"
 
-#include "jobs/device_sizes.hpp"
+#include "jobs/device_settings.hpp"
 
 namespace mpira::jobs {
 

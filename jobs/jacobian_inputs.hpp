@@ -15,7 +15,7 @@
 #include "mpira/model/model_card.hpp"
 #include "mpira/store/layout.hpp"
 
-#include "jobs/device_sizes.hpp"
+#include "jobs/device_settings.hpp"
 
 namespace mpira::jobs {
 

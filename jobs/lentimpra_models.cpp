@@ -11,7 +11,7 @@
 #include "mpira/genome/scan_model.hpp"
 #include "mpira/model/scale_set.hpp"
 
-#include "jobs/device_sizes.hpp"
+#include "jobs/device_settings.hpp"
 #include "jobs/model_fit.hpp"
 #include "jobs/script_trust.hpp"
 #include "jobs/weights_table.hpp"

@@ -1,4 +1,4 @@
-#include "jobs/device_sizes.hpp"
+#include "jobs/device_settings.hpp"
 
 #include <fmt/format.h>
 
