@@ -124,6 +124,7 @@ at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens
     if (!model.script) {
         return encoder->gradient(with_cls(tokens), focus, output, predicted).narrow(1, 1, tokens.size(1));
     }
+    c10::AutoGradMode const recorded(true);
     auto const leaf = tokens.detach().requires_grad_(true);
     auto const out = read(leaf, focus);
     if (predicted != nullptr) *predicted = out.detach();
