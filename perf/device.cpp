@@ -24,29 +24,14 @@
 #include "mpira/model/jacobian.hpp"
 #include "mpira/model/speed.hpp"
 
+#include "random_model.hpp"
+
 namespace {
 
 using namespace mpira;
 using namespace mpira::model;
+using perf::uniform;
 using Clock = std::chrono::steady_clock;
-
-std::vector<float> uniform(std::int64_t count, std::uint32_t number) {
-    std::vector<float> values(static_cast<std::size_t>(count));
-    Draws draws(1, Stream::tests, number);
-    for (auto& value : values) value = static_cast<float>(draws.uniform());
-    return values;
-}
-
-void write_random_weights(GetConfig const& config, std::int64_t window, std::filesystem::path const& file) {
-    ModelCard card;
-    card.architecture = config;
-    card.window = window;
-    card.focus = window / 2;
-    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
-    card.scales.assign(card.motifs.size(), 1);
-    std::vector<at::Tensor> keep;
-    write_weights(file, card, views_of(Get(config, 1).parameters(), keep));
-}
 
 /// Calls of `work` a second: at least `seconds` long, after two that don't count.
 template <typename Work>
@@ -155,7 +140,7 @@ int main(int argc, char** argv) {
         if (is_small) config = {.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1};
         std::int64_t const window = is_small ? 50 : 200;
         auto const file = std::filesystem::temp_directory_path() / "mpira-perf-device.safetensors";
-        write_random_weights(config, window, file);
+        perf::write_random_weights(config, window, file);
         Bench const bench{config, window, 20'000, argc > 2 ? std::strtod(argv[2], nullptr) : 1.0, file};
         fmt::print("{}x{}, windows of {} regions, {:.1f} GFLOP a window\n", config.dim, config.depth, window,
                    bench.operations / 1e9);

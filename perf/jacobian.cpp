@@ -30,6 +30,7 @@
 #include "mpira/base/philox.hpp"
 #include "mpira/model/get.hpp"
 
+#include "random_model.hpp"
 #include "timing.hpp"
 
 namespace {
@@ -48,14 +49,7 @@ void measure(GetConfig const& config, std::int64_t regions, std::int64_t genes, 
     auto const file = beside.empty() ? std::filesystem::temp_directory_path() /
                                            fmt::format("mpira-perf-{}.safetensors", ::getpid())
                                      : beside / "weights.safetensors";
-    ModelCard card;
-    card.architecture = config;
-    card.window = regions;
-    card.focus = regions / 2;
-    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
-    card.scales.assign(card.motifs.size(), 1);
-    std::vector<at::Tensor> keep;
-    write_weights(file, card, views_of(Get(config, 1).parameters(), keep));
+    perf::write_random_weights(config, regions, file);
     JacobianPredictor ours(file, {}, {.micro_batch = genes});
     JacobianPredictor unshortened(file, {}, {.micro_batch = genes, .one_query = false});
     Get get{Weights(file)};
@@ -63,9 +57,7 @@ void measure(GetConfig const& config, std::int64_t regions, std::int64_t genes, 
         std::filesystem::remove(file);  // the mapping is gone with Weights, the tensors were copied
 
     auto const table_regions = regions + genes;
-    std::vector<float> features(static_cast<std::size_t>(table_regions * config.motifs()));
-    Draws draws(1, Stream::tests, 1);
-    for (auto& value : features) value = static_cast<float>(draws.uniform());
+    auto const features = perf::uniform(table_regions * config.motifs(), 1);
     FeatureTable const table{table_regions, config.motifs(), features, {}, {}};
     ours.set_table(table);
     unshortened.set_table(table);

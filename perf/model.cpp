@@ -26,13 +26,14 @@
 #include "mpira/model/get.hpp"
 #include "mpira/model/insertion.hpp"
 
+#include "random_model.hpp"
 #include "timing.hpp"
 
 namespace {
 
 using namespace mpira;
 using namespace mpira::model;
-using perf::Contender, perf::cpu_seconds, perf::spread_of;
+using perf::Contender, perf::cpu_seconds, perf::spread_of, perf::uniform;
 
 struct Setting {
     GetConfig config;
@@ -43,30 +44,12 @@ struct Setting {
     std::int64_t regions;
 };
 
-std::vector<float> uniform(std::int64_t count, std::uint32_t number) {
-    std::vector<float> values(static_cast<std::size_t>(count));
-    Draws draws(1, Stream::tests, number);
-    for (auto& value : values) value = static_cast<float>(draws.uniform());
-    return values;
-}
-
-void write_weights_for(GetConfig const& config, std::int64_t window, std::filesystem::path const& file) {
-    ModelCard card;
-    card.architecture = config;
-    card.window = window;
-    card.focus = window / 2;
-    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
-    card.scales.assign(card.motifs.size(), 1);
-    std::vector<at::Tensor> keep;
-    write_weights(file, card, views_of(Get(config, 1).parameters(), keep));
-}
-
 /// `alone_s` > 0: both shortcuts for so long, and nothing is compared.
 void measure(Setting const& setting, int pairs, double alone_s) {
     auto const& config = setting.config;
     auto const file =
         std::filesystem::temp_directory_path() / fmt::format("mpira-perf-{}.safetensors", ::getpid());
-    write_weights_for(config, setting.window, file);
+    perf::write_random_weights(config, setting.window, file);
     Predictor const model(file);
     Get const get{Weights(file)};
     std::filesystem::remove(file);  // the mapping is gone with Weights, the tensors were copied
