@@ -22,9 +22,9 @@ struct DeviceSize {
 
 /// Of the setting model.attention.
 inline constexpr char const* kAttentionHelp =
-    "On a GPU. repeatable: kernels that add in a fixed order. fastest: whichever LibTorch thinks fastest; "
-    "the last "
-    "bits of results then vary from run to run.";
+    "On a GPU. repeatable: kernels that add in a fixed order. fastest: what LibTorch thinks fastest; the "
+    "last bits "
+    "of results then vary from run to run.";
 /// How a model computes by the settings device, threads, model.precision and model.attention.
 [[nodiscard]] model::Compute compute_of(Settings const& settings, Place const& place);
 

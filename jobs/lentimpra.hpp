@@ -18,7 +18,7 @@ namespace mpira::jobs {
 /// number and sequence, the models and the atlas alone.
 std::vector<SettingSpec> lentimpra_settings();
 
-/// A GPU is busy with 64 windows of 200 regions; 200 divide the paper's 600 insertions evenly.
+/// A GPU is busy from some 128 windows of 200 regions on; 200 divide the paper's 600 insertions evenly.
 inline DeviceSize const kInsertionBatch{"model.micro_batch", 32, 200};
 
 }  // namespace mpira::jobs

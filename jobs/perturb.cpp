@@ -56,8 +56,7 @@ public:
           how_(settings.text("perturb.mode") == "zero" ? model::Removal::zero : model::Removal::close),
           reach_(settings.integer("perturb.reach")),
           law_{settings.number("powerlaw.gamma"), settings.number("powerlaw.scale"),
-               settings.integer("powerlaw.least_bp")},
-          features_(atlas_.feature_count() + 1) {
+               settings.integer("powerlaw.least_bp")} {
         make_layout();
     }
 
@@ -93,7 +92,6 @@ private:
     model::Removal how_;
     std::int64_t reach_;
     PowerLaw law_;
-    std::uint64_t features_;  ///< motifs and accessibility
     std::uint64_t slot_ = 1;  ///< most regions in reach of a row
     std::optional<Removed> last_;
     store::ResultLayout layout_;
@@ -179,10 +177,12 @@ void Perturb::run_rows(std::span<JacobianRow const> wanted, std::uint64_t offset
                        std::stop_token const& stop) {
     auto const windows = windows_of(wanted);
     auto const most = inputs_.most_regions();
-    std::vector<float> attributions(wanted.size() * most * features_);
+    std::array const summaries{Summary::sum};
+    std::vector<float> by_region(wanted.size() * most);
     model::JacobianResult result;
     result.regions = static_cast<std::int64_t>(most);
-    result.attributions = attributions;
+    result.region_summaries = summaries;
+    result.by_region = by_region;
     reader_.predictor().run(windows, model::Attribution::gradient_x_input, result, stop);
 
     auto const atlas_regions = atlas_.regions();
@@ -191,10 +191,7 @@ void Perturb::run_rows(std::span<JacobianRow const> wanted, std::uint64_t offset
         auto const& row = wanted[i];
         auto const at = offset + i;
         auto const& without = removed(row, windows[i], stop);
-        std::vector<float> by_region(row.window.size);
-        over_features(Summary::sum,
-                      std::span(attributions).subspan(i * most * features_, row.window.size * features_),
-                      by_region);
+        auto const attributed = std::span(by_region).subspan(i * most, row.window.size);
         std::ranges::copy(without.untouched,
                           rows.array<float>("X").begin() + static_cast<std::ptrdiff_t>(at * wide));
         for (std::uint32_t output = 0; output < wide; ++output)
@@ -208,7 +205,7 @@ void Perturb::run_rows(std::span<JacobianRow const> wanted, std::uint64_t offset
             if (region == row.window.focus) continue;
             auto const place = static_cast<std::size_t>(region);
             regions.push_back(reader_.chosen()[row.window.first + place]);
-            gradient.push_back(by_region[place]);
+            gradient.push_back(attributed[place]);
         }
         auto const sparse = sparse_row(regions, slot_);
         auto const values = [&]<typename T>(char const* path, T /*type*/) {

@@ -24,7 +24,7 @@
 #include "mpira/model/jacobian.hpp"
 #include "mpira/model/speed.hpp"
 
-#include "random_model.hpp"
+#include "uniform.hpp"
 
 namespace {
 
@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
         if (is_small) config = {.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1};
         std::int64_t const window = is_small ? 50 : 200;
         auto const file = std::filesystem::temp_directory_path() / "mpira-perf-device.safetensors";
-        perf::write_random_weights(config, window, file);
+        write_random_weights(file, config, window);
         Bench const bench{config, window, 20'000, argc > 2 ? std::strtod(argv[2], nullptr) : 1.0, file};
         fmt::print("{}x{}, windows of {} regions, {:.1f} GFLOP a window\n", config.dim, config.depth, window,
                    bench.operations / 1e9);

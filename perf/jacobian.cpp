@@ -29,9 +29,10 @@
 
 #include "mpira/base/philox.hpp"
 #include "mpira/model/get.hpp"
+#include "mpira/model/speed.hpp"
 
-#include "random_model.hpp"
 #include "timing.hpp"
+#include "uniform.hpp"
 
 namespace {
 
@@ -49,7 +50,7 @@ void measure(GetConfig const& config, std::int64_t regions, std::int64_t genes, 
     auto const file = beside.empty() ? std::filesystem::temp_directory_path() /
                                            fmt::format("mpira-perf-{}.safetensors", ::getpid())
                                      : beside / "weights.safetensors";
-    perf::write_random_weights(config, regions, file);
+    write_random_weights(file, config, regions);
     JacobianPredictor ours(file, {}, {.micro_batch = genes});
     JacobianPredictor unshortened(file, {}, {.micro_batch = genes, .one_query = false});
     Get get{Weights(file)};

@@ -25,9 +25,10 @@
 #include "mpira/base/philox.hpp"
 #include "mpira/model/get.hpp"
 #include "mpira/model/insertion.hpp"
+#include "mpira/model/speed.hpp"
 
-#include "random_model.hpp"
 #include "timing.hpp"
+#include "uniform.hpp"
 
 namespace {
 
@@ -49,7 +50,7 @@ void measure(Setting const& setting, int pairs, double alone_s) {
     auto const& config = setting.config;
     auto const file =
         std::filesystem::temp_directory_path() / fmt::format("mpira-perf-{}.safetensors", ::getpid());
-    perf::write_random_weights(config, setting.window, file);
+    write_random_weights(file, config, setting.window);
     Predictor const model(file);
     Get const get{Weights(file)};
     std::filesystem::remove(file);  // the mapping is gone with Weights, the tensors were copied

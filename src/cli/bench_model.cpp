@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -10,7 +9,6 @@
 #include "mpira/base/philox.hpp"
 #include "mpira/model/insertion.hpp"
 #include "mpira/model/speed.hpp"
-#include "mpira/model/weights.hpp"
 
 #include "cli/bench_parts.hpp"
 
@@ -19,33 +17,11 @@ namespace {
 
 using model::GetConfig;
 
-std::vector<float> uniform(std::int64_t count, std::uint32_t number, float most = 1) {
+std::vector<float> uniform(std::int64_t count, std::uint32_t number) {
     std::vector<float> values(static_cast<std::size_t>(count));
     Draws draws(1, Stream::tests, number);
-    for (auto& value : values) value = most * static_cast<float>(draws.uniform());
+    for (auto& value : values) value = static_cast<float>(draws.uniform());
     return values;
-}
-
-/// Weights as large as trained ones; what they predict does not matter.
-void write_random_weights(std::filesystem::path const& file, GetConfig const& config, std::int64_t window) {
-    model::ModelCard card;
-    card.architecture = config;
-    card.window = window;
-    card.focus = window / 2;
-    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
-    card.scales.assign(card.motifs.size(), 1);
-    auto const specs = model::tensors_of(config);
-    std::vector<std::vector<float>> values;
-    std::vector<model::TensorView> views;
-    for (auto const& spec : specs) {
-        std::int64_t count = 1;
-        for (auto const extent : spec.shape) count *= extent;
-        auto const fan_in = static_cast<float>(spec.shape.back());
-        values.push_back(uniform(count, static_cast<std::uint32_t>(values.size()), 1 / std::sqrt(fan_in)));
-        views.push_back(
-            {spec.name, model::ScalarType::f32, spec.shape, std::as_bytes(std::span(values.back()))});
-    }
-    model::write_weights(file, card, views);
 }
 
 double seconds_of(std::function<void()> const& body) {
@@ -69,7 +45,7 @@ ModelSpeed bench_model(comm::CommView world, comm::Device const& device, std::fi
         file = folder / "random.safetensors";
         comm::everywhere(world, [&] {
             if (world.is_root())
-                write_random_weights(
+                model::write_random_weights(
                     file,
                     small ? GetConfig{.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1}
                           : GetConfig{},

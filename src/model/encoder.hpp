@@ -96,6 +96,8 @@ private:
     [[nodiscard]] at::Tensor head_gradient(at::Tensor const& tokens, at::Tensor const& output,
                                            at::Tensor* predicted) const;
     void feed_forward_backward(std::size_t block, at::Tensor const& gradient, Room const& room);
+    /// The gradient at what `mix` returned, by head -> those at q, k and v; the graph is used up.
+    [[nodiscard]] std::vector<at::Tensor> mix_backward(Room& room, at::Tensor const& gradient) const;
     void attention_backward(std::size_t block, at::Tensor const& gradient, Room& room, std::int64_t windows);
     [[nodiscard]] at::Tensor last_block_backward(at::Tensor const& gradient, at::Tensor const& focus,
                                                  Room& room, std::int64_t windows);

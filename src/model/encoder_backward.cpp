@@ -53,17 +53,20 @@ void Encoder::feed_forward_backward(std::size_t block, at::Tensor const& gradien
     add_normalise_backward(dh, room.h2.rows, room.scale2.rows, gradient);
 }
 
+std::vector<at::Tensor> Encoder::mix_backward(Room& room, at::Tensor const& gradient) const {
+    InOrder const order(!any_order_);
+    auto parts = torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {gradient});
+    room.mixed.reset();
+    return parts;
+}
+
 void Encoder::attention_backward(std::size_t block, at::Tensor const& gradient, Room& room,
                                  std::int64_t windows) {
     auto const& weights = blocks_[block];
     auto const dim = gradient.size(1);
     auto dh = row_gradient_.take(gradient.size(0), dim, like());
     at::mm_out(dh, gradient, weights.proj_weight);
-    auto const parts = [&] {
-        InOrder const order(!any_order_);
-        return torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {heads_of(dh, windows, 0)});
-    }();
-    room.mixed.reset();
+    auto const parts = mix_backward(room, heads_of(dh, windows, 0));
     at::mm_out(dh, rows_of(parts[0]), weights.qkv_weight.narrow(0, 0, dim));
     dh.addmm_(rows_of(parts[1]), weights.qkv_weight.narrow(0, dim, dim));
     dh.addmm_(rows_of(parts[2]), weights.qkv_weight.narrow(0, 2 * dim, dim));
@@ -77,11 +80,7 @@ at::Tensor Encoder::last_block_backward(at::Tensor const& gradient, at::Tensor c
     auto const dim = gradient.size(1);
     feed_forward_backward(block, gradient, room);
     auto const mixed = at::mm(gradient, weights.proj_weight);  // (B, D)
-    auto const parts = [&] {
-        InOrder const order(!any_order_);
-        return torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {heads_of(mixed, windows, 0)});
-    }();
-    room.mixed.reset();
+    auto const parts = mix_backward(room, heads_of(mixed, windows, 0));
     auto const rows = room.h1.rows.size(0);
     auto dh = row_gradient_.take(rows, dim, like());
     at::mm_out(dh, rows_of(parts[1]), weights.qkv_weight.narrow(0, dim, dim));

@@ -12,7 +12,6 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -21,6 +20,7 @@
 
 #include "jacobian_state.hpp"
 #include "readback.hpp"
+#include "summarise.hpp"
 #include "wide_product.hpp"
 
 namespace mpira::model {
@@ -34,26 +34,6 @@ auto in_autograd(Compute const& compute, Body&& body) {
         c10::InferenceMode const ordinary(false);
         return std::forward<Body>(body)();
     });
-}
-
-/// `summary` of attributions (B, R, F) over regions (dimension 1) or features (2), in double: as over_regions
-/// and over_features.
-at::Tensor summarise(Summary summary, at::Tensor const& attributions, std::int64_t dimension) {
-    auto const sum = [&](at::Tensor const& values) {
-        return at::sum(values, at::IntArrayRef{dimension}, false, at::kDouble);
-    };
-    auto const count = static_cast<double>(attributions.size(dimension));
-    switch (summary) {
-        case Summary::sum:
-            return sum(attributions);
-        case Summary::mean:
-            return sum(attributions).div(count);
-        case Summary::mean_abs:
-            return sum(attributions.abs()).div(count);
-        case Summary::l2:
-            return sum(attributions.to(at::kDouble).square()).sqrt();
-    }
-    return {};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <vector>
 
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
@@ -21,6 +22,17 @@ double forward_operations(GetConfig const& config, std::int64_t regions) {
     auto const r = static_cast<double>(regions);
     return static_cast<double>(config.depth) * block +
            2 * r * d * static_cast<double>(config.features + config.outputs);
+}
+
+void write_random_weights(std::filesystem::path const& file, GetConfig const& config, std::int64_t regions) {
+    ModelCard card;
+    card.architecture = config;
+    card.window = regions;
+    card.focus = regions / 2;
+    card.motifs.assign(static_cast<std::size_t>(config.motifs()), "motif");
+    card.scales.assign(card.motifs.size(), 1);
+    std::vector<at::Tensor> keep;
+    write_weights(file, card, views_of(Get(config, 1).parameters(), keep));
 }
 
 double product_operations_per_s(GetConfig const& config, std::int64_t windows, std::int64_t regions,

@@ -1,41 +1,52 @@
 #include "mpira/model/summary.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
+#include <iterator>
 
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/sum.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 
+#include "summarise.hpp"
+
 namespace mpira::model {
 namespace {
 
-/// Summarises `count` values, value i at first[i * step].
-float summarise(Summary summary, float const* first, std::size_t count, std::size_t step) {
-    double sum = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        auto const value = static_cast<double>(first[i * step]);
-        switch (summary) {
-            case Summary::sum:
-            case Summary::mean:
-                sum += value;
-                break;
-            case Summary::mean_abs:
-                sum += std::abs(value);
-                break;
-            case Summary::l2:
-                sum += value * value;
-                break;
-        }
-    }
-    if (summary == Summary::l2) return static_cast<float>(std::sqrt(sum));
-    return static_cast<float>(summary == Summary::sum ? sum : sum / static_cast<double>(count));
+/// The rows of `attributions`, `features` wide, over `dimension` into `out`.
+void summarise_into(Summary summary, std::span<float const> attributions, std::size_t features,
+                    std::int64_t dimension, std::span<float> out) {
+    auto const width = static_cast<std::int64_t>(features);
+    auto const regions = static_cast<std::int64_t>(attributions.size()) / width;
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): from_blob knows no const; it is only read
+    auto* const data = const_cast<float*>(attributions.data());
+    auto const values = at::from_blob(data, {regions, width}, at::kFloat);
+    at::from_blob(out.data(), {std::ssize(out)}, at::kFloat).copy_(summarise(summary, values, dimension));
 }
 
 }  // namespace
+
+at::Tensor summarise(Summary summary, at::Tensor const& attributions, std::int64_t dimension) {
+    auto const sum = [&](at::Tensor const& values) {
+        return at::sum(values, at::IntArrayRef{dimension}, false, at::kDouble);
+    };
+    auto const count = static_cast<double>(attributions.size(dimension));
+    switch (summary) {
+        case Summary::sum:
+            return sum(attributions);
+        case Summary::mean:
+            return sum(attributions).div(count);
+        case Summary::mean_abs:
+            return sum(attributions.abs()).div(count);
+        case Summary::l2:
+            return sum(attributions.to(at::kDouble).square()).sqrt();
+    }
+    return {};
+}
 
 std::string_view name_of(Summary summary) {
     return kSummaryNames.at(static_cast<std::size_t>(summary));
@@ -57,15 +68,11 @@ std::vector<Summary> summaries_named(std::span<std::string const> names, std::st
 }
 
 void over_regions(Summary summary, std::span<float const> attributions, std::span<float> by_feature) {
-    auto const features = by_feature.size();
-    for (std::size_t f = 0; f < features; ++f)
-        by_feature[f] = summarise(summary, attributions.data() + f, attributions.size() / features, features);
+    summarise_into(summary, attributions, by_feature.size(), 0, by_feature);
 }
 
 void over_features(Summary summary, std::span<float const> attributions, std::span<float> by_region) {
-    auto const features = attributions.size() / by_region.size();
-    for (std::size_t r = 0; r < by_region.size(); ++r)
-        by_region[r] = summarise(summary, attributions.data() + r * features, features, 1);
+    summarise_into(summary, attributions, attributions.size() / by_region.size(), 1, by_region);
 }
 
 }  // namespace mpira::model

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 
 #include "mpira/model/get_config.hpp"
 #include "mpira/model/predictor.hpp"
@@ -17,5 +18,9 @@ double forward_operations(GetConfig const& config, std::int64_t regions);
 /// with this library can reach. Threads and device as `compute` says.
 double product_operations_per_s(GetConfig const& config, std::int64_t windows, std::int64_t regions,
                                 Compute const& compute, double seconds);
+
+/// A weights file of a network that nobody trained, of nameless motifs, with windows of `regions` read in the
+/// middle: what it predicts does not matter to its speed.
+void write_random_weights(std::filesystem::path const& file, GetConfig const& config, std::int64_t regions);
 
 }  // namespace mpira::model
