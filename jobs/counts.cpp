@@ -45,6 +45,14 @@ std::vector<SettingSpec> counts_settings() {
          "Instead of these, coverage of fragments as bigWig files: \"name=path.bw\", a cell type each; files "
          "of one name are added. Needs signal = true.",
          Affects::run},
+        {"cage", SettingKind::texts, std::vector<std::string>(),
+         "Instead of these, CAGE: where transcripts begin. Tables of start sites (CTSS: BED of single bases "
+         "with "
+         "the number of reads in column 5 and the strand in 6; bgzip, tabix -p bed) or sorted BAMs: "
+         "\"name=path\", a cell type each; files of one name are added. Counted are 5' ends, in a column a "
+         "cell "
+         "type and strand.",
+         Affects::run},
         {"signal", SettingKind::flag, false,
          "That the bigwigs are coverage of fragments, in whatever unit: a region then has the sum over its "
          "bases, and its share of the file's sum is what the share of fragments is for counts."},
@@ -70,8 +78,7 @@ std::vector<SettingSpec> counts_settings() {
          SettingKind::integer,
          std::int64_t{30},
          "BAMs: reads (and mates, where the tag MQ is there) below this mapping quality are left out, as "
-         "duplicates, "
-         "secondary alignments and improper pairs always are.",
+         "secondary alignments always are, and of fragments duplicates and improper pairs.",
          Affects::result,
          {},
          0,
@@ -101,23 +108,30 @@ std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*
     bool const has_fragments = !settings.texts("fragments").empty();
     bool const has_matrices = !settings.texts("matrices").empty();
     bool const has_bigwigs = !settings.texts("bigwigs").empty();
-    if (has_fragments + has_matrices + has_bigwigs != 1)
-        settings.refuse("fragments",
-                        "name files of fragments here, or counts that exist in matrices, or bigwigs");
+    bool const has_cage = !settings.texts("cage").empty();
+    if (has_fragments + has_matrices + has_bigwigs + has_cage != 1)
+        settings.refuse(
+            "fragments",
+            "name files of fragments here, or counts that exist in matrices, or bigwigs, or cage");
     if (!has_matrices) {
         for (auto const* const key : {"matrix.cell_types", "matrix.values"})
             settings.refuse_given(key, "is of matrices, and none are given");
     }
     if (!has_fragments) {
-        refuse_alignment_settings(settings);
+        if (!has_cage) refuse_alignment_settings(settings);
         settings.refuse_given("counted", "is of fragments; what is given says itself what it counted");
+    }
+    if (has_cage) {
+        settings.refuse_given("barcodes", "is of cells, and cage files have none");
+        settings.refuse_given("bam.barcode_tag", "is of cells, and cage files have none");
+        settings.refuse_given("bam.max_fragment_bp", "is of fragments, and of cage 5' ends are counted");
     }
     if (has_bigwigs) {
         settings.refuse_given("barcodes", "is of cells, and bigwigs have none");
         return count_signal(settings);
     }
     settings.refuse_given("signal", "is of bigwigs, and none are given");
-    return has_fragments ? count_fragments(settings) : count_matrices(settings);
+    return has_matrices ? count_matrices(settings) : count_fragments(settings);
 }
 
 }  // namespace
@@ -197,7 +211,7 @@ NamedFile named_file(std::string const& item, Settings const& settings, std::str
 
 JobEntry counts_entry() {
     return {"counts",
-            "ATAC fragments, BAMs, matrices of cells or bigWigs to counts of regions and cell types",
+            "ATAC fragments, BAMs, matrices of cells, bigWigs or CAGE to counts of regions and cell types",
             "mpirun -n 4 mpira counts --set genome.chrom_sizes=hg38.fa.fai --set genome.assembly=hg38 "
             "--set regions.bed=peaks.bed --set fragments=fragments.tsv.gz --set barcodes=cell_types.tsv "
             "--output counts.h5ad",

@@ -8,6 +8,7 @@ namespace mpira::jobs {
 JobEntry counts_entry();
 JobEntry crispri_entry();
 JobEntry features_entry();
+JobEntry import_entry();
 JobEntry jacobian_entry();
 JobEntry lentimpra_entry();
 JobEntry network_entry();

@@ -1,22 +1,23 @@
 #include "jobs/features.hpp"
 
 #include <algorithm>
-#include <numeric>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "mpira/atlas/accessibility.hpp"
-#include "mpira/atlas/scan_record.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/genome/fasta.hpp"
 #include "mpira/genome/regions.hpp"
-#include "mpira/genome/scanner.hpp"
+#include "mpira/genome/segmentation.hpp"
 
+#include "jobs/atlas_scales.hpp"
 #include "jobs/entries.hpp"
+#include "jobs/feature_source.hpp"
 #include "jobs/features_expression.hpp"
 #include "jobs/features_inputs.hpp"
 #include "jobs/region_frame.hpp"
@@ -24,28 +25,15 @@
 namespace mpira::jobs {
 namespace {
 
-// A piece of a chromosome that is fetched and scanned at once: windows that overlap always share one.
-constexpr std::int64_t kPieceGap_bp = 1000;
-constexpr std::size_t kPieceWindows = 64;
-
 class Features final : public store::Job {
 public:
     explicit Features(Settings const& settings)
-        : settings_(settings),
-          fasta_(settings.path("genome.fasta")),
-          chroms_(read_chroms(settings, fasta_)),
-          scanner_(make_scan_model(settings, fasta_)) {
+        : settings_(settings), fasta_(open_genome(settings)), chroms_(read_chroms(settings, fasta_)) {
         auto bed = genome::read_bed(settings.path("regions.bed"), chroms_);
         log::info("{}: {}", settings.text("regions.bed"), bed.report.describe());
         regions_ = std::move(bed.regions);
-        for (auto const& region : regions_) {
-            if (!fasta_.find(chroms_.name(region.chrom))) {
-                settings.refuse(
-                    "genome.fasta",
-                    fmt::format("{} has no sequence '{}', where region {} lies", fasta_.file().string(),
-                                chroms_.name(region.chrom), chroms_.label(region)));
-            }
-        }
+        source_ = settings.path("motifs.hits").empty() ? scan_genome(settings, *fasta_, chroms_, regions_)
+                                                       : read_hits(settings, chroms_, regions_);
         auto const names = names_differ(bed.names) ? bed.names : std::vector<std::string>();
         accessibility_ = read_accessibility(settings_, chroms_, regions_, names);
         expression_ = FeaturesExpression(settings_, chroms_, regions_, names, accessibility_);
@@ -55,6 +43,7 @@ public:
         } else if (!expression_.entries().empty()) {
             mark_promoters_of_genes();
         }
+        states_ = read_states(settings_, chroms_, regions_);
         make_layout();
     }
 
@@ -65,15 +54,11 @@ public:
     void finish(store::FinishedRows& rows) override;
 
     [[nodiscard]] std::string describe() const override {
-        auto const length = scanner_.model().scan_length;
-        return fmt::format(
-            "{} regions x {} features ({} motifs) of {}, scanned over {}; {} cell types{}", regions_.size(),
-            scanner_.feature_count(), scanner_.model().motif_count(), settings_.text("genome.assembly"),
-            length == 0 ? std::string("their own length") : fmt::format("{} bp around their centre", length),
-            accessibility_.cell_types().size(),
-            expression_.columns().empty()
-                ? std::string()
-                : fmt::format(", {} expression columns", expression_.columns().size()));
+        return fmt::format("{} regions x {} of {}; {} cell types{}", regions_.size(), source_->describe(),
+                           settings_.text("genome.assembly"), accessibility_.cell_types().size(),
+                           expression_.columns().empty()
+                               ? std::string()
+                               : fmt::format(", {} expression columns", expression_.columns().size()));
     }
 
 private:
@@ -81,8 +66,8 @@ private:
         layout_.job = "features";
         layout_.rows = regions_.size();
         layout_.rows_per_unit = settings_.count("unit.regions");
-        layout_.row_arrays = {{"X", store::Type::f32, {scanner_.feature_count()}},
-                              {"obs/unknown_bases", store::Type::i32, {}}};
+        layout_.row_arrays = {{"X", store::Type::f32, {source_->names().size()}},
+                              {"obs/" + source_->counted(), store::Type::i32, {}}};
         if (!accessibility_.cell_types().empty()) {
             layout_.row_arrays.push_back(
                 {"obsm/accessibility", store::Type::f32, {accessibility_.cell_types().size()}});
@@ -95,10 +80,9 @@ private:
             layout_.row_arrays.push_back({path, store::Type::boolean, {}});
         }
         layout_.fixed_arrays = {
-            {"varm/scale", store::Type::f32, {scanner_.feature_count(), scale_sets_.size()}, {}}};
-        inputs_["genome"] = hash_file(fasta_.file());
+            {"varm/scale", store::Type::f32, {source_->names().size(), scale_sets_.size()}, {}}};
+        for (auto const& [name, hash] : source_->inputs()) inputs_[name] = hash;
         inputs_["regions"] = hash_file(settings_.path("regions.bed"));
-        inputs_["scan_model"] = scanner_.model().hash();
         if (!accessibility_.cell_types().empty()) {
             inputs_["accessibility"] = accessibility_.content_hash();
         }
@@ -107,6 +91,9 @@ private:
         }
         if (auto const promoters = settings_.path("regions.promoters"); !promoters.empty()) {
             inputs_["promoters"] = hash_file(promoters);
+        }
+        if (auto const states = settings_.path("regions.states"); !states.empty()) {
+            inputs_["states"] = hash_file(states);
         }
         // Files count by their content, so that a campaign may be resumed after they were moved.
         layout_.identity = settings_.to_json(true);
@@ -150,27 +137,16 @@ private:
         }
     }
 
-    /// Bases that are scanned for a region: a fixed window, so that a region's length can't leak into its
-    /// features (spec/default-data.md 1), cut off at the chromosome's ends.
-    [[nodiscard]] genome::Region window(genome::Region const& region) const {
-        auto const length = scanner_.model().scan_length;
-        if (length == 0) {
-            return region;
-        }
-        std::int64_t const start = region.centre() - length / 2;
-        return {region.chrom, std::max<std::int64_t>(0, start),
-                std::min(chroms_.length(region.chrom), start + length)};
-    }
-
     Settings settings_;
-    genome::Fasta fasta_;
+    std::optional<genome::Fasta> fasta_;
     genome::ChromSizes chroms_;
-    genome::Scanner scanner_;
     std::vector<genome::Region> regions_;
+    std::unique_ptr<FeatureSource> source_;
     atlas::Accessibility accessibility_;
     FeaturesExpression expression_;
     /// Column of obs and a flag a region; none, or obs/promoter first.
     std::vector<std::pair<std::string, std::vector<bool>>> promoters_;
+    std::vector<std::string> states_;  ///< a region; empty: not told
     std::vector<std::string> scale_sets_;
     nlohmann::json inputs_ = nlohmann::json::object();
     store::ResultLayout layout_;
@@ -182,15 +158,9 @@ store::ResultTables Features::tables() const {
     auto const names = genome::read_bed(settings_.path("regions.bed"), chroms_).names;
     tables.obs = region_frame(regions_, names, chroms_);
 
-    auto const& model = scanner_.model();
-    tables.var.index = model.feature_names;
-    // What a feature is made of: its motifs' names ("su(Hw)"), several in a cluster.
-    store::StringColumn motif_names{"motifs", std::vector<std::string>(model.feature_count()), false};
-    for (std::size_t motif = 0; motif < model.motif_count(); ++motif) {
-        auto& names_of_feature = motif_names.values[static_cast<std::size_t>(model.features[motif])];
-        names_of_feature += (names_of_feature.empty() ? "" : ",") + model.motif_names[motif];
-    }
-    tables.var.strings = {std::move(motif_names)};
+    if (!states_.empty()) tables.obs.strings.push_back({"state", states_, true});
+    tables.var.index = source_->names();
+    tables.var.strings = {{"motifs", source_->made_of(), false}};
 
     auto& uns = tables.uns;
     uns["assembly"] = settings_.text("genome.assembly");
@@ -201,7 +171,7 @@ store::ResultTables Features::tables() const {
         uns["cell_types"] = accessibility_.cell_types();
     }
     expression_.describe(settings_, chroms_, uns);
-    uns["scan"] = atlas::scan_record(model);
+    uns["scan"] = source_->record();
     uns["inputs"] = inputs_;
     uns["settings"] = nlohmann::json::object();
     auto const settings = settings_.to_json(false);
@@ -217,7 +187,7 @@ double Features::relative_cost(std::uint64_t unit) const {
     double bases = 1;
     auto const first = layout_.first_row(unit);
     for (std::uint64_t row = first; row < first + layout_.row_count(unit); ++row) {
-        bases += static_cast<double>(window(regions_[row]).length());
+        bases += source_->cost(regions_[row]);
     }
     return bases;
 }
@@ -225,49 +195,8 @@ double Features::relative_cost(std::uint64_t unit) const {
 void Features::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_token stop) {
     auto const first = static_cast<std::size_t>(rows.first_row());
     auto const count = static_cast<std::size_t>(rows.row_count());
-    auto const width = scanner_.feature_count();
-    auto const features = rows.array<float>("X");
-    auto const unknown = rows.array<std::int32_t>("obs/unknown_bases");
-
-    // Windows in their own order, which nested regions of different lengths may change.
-    std::vector<genome::Region> windows(count);
-    std::vector<std::size_t> order(count);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::transform(std::span(regions_).subspan(first, count), windows.begin(),
-                           [&](genome::Region const& region) { return window(region); });
-    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return windows[i]; });
-
-    std::vector<genome::Region> piece_windows;
-    std::vector<float> piece_features;
-    for (std::size_t at = 0; at < count;) {
-        if (stop.stop_requested()) {
-            throw Error(Origin::stopped, "stopped within a unit");
-        }
-        auto const head = windows[order[at]];
-        std::int64_t end = head.end;
-        piece_windows.assign(1, head);
-        for (std::size_t i = at + 1; i < count && windows[order[i]].chrom == head.chrom; ++i) {
-            auto const& next = windows[order[i]];
-            bool const near = next.start - end <= kPieceGap_bp && piece_windows.size() < kPieceWindows;
-            if (next.start >= end && !near) {
-                break;
-            }
-            piece_windows.push_back(next);
-            end = std::max(end, next.end);
-        }
-        auto const piece = fasta_.fetch(chroms_.name(head.chrom), head.start, end);
-        piece_features.resize(piece_windows.size() * width);
-        scanner_.features_of_windows(piece, head.start, piece_windows, piece_features);
-        for (std::size_t i = 0; i < piece_windows.size(); ++i, ++at) {
-            auto const row = order[at];
-            std::copy_n(piece_features.begin() + static_cast<std::ptrdiff_t>(i * width), width,
-                        features.begin() + static_cast<std::ptrdiff_t>(row * width));
-            auto const bases =
-                std::string_view(piece).substr(static_cast<std::size_t>(piece_windows[i].start - head.start),
-                                               static_cast<std::size_t>(piece_windows[i].length()));
-            unknown[row] = static_cast<std::int32_t>(std::ranges::count(bases, 'N'));
-        }
-    }
+    source_->read(std::span(regions_).subspan(first, count), rows.array<float>("X"),
+                  rows.array<std::int32_t>("obs/" + source_->counted()), stop);
     if (!accessibility_.cell_types().empty()) {
         accessibility_.read(first, rows.array<float>("obsm/accessibility"));
     }
@@ -287,39 +216,21 @@ void Features::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_toke
 
 void Features::finish(store::FinishedRows& rows) {
     auto const features = rows.array<float>("X");
-    auto const width = scanner_.feature_count();
+    auto const width = source_->names().size();
     auto const types = accessibility_.cell_types().size();
     auto const accessibility = types > 0 ? rows.array<float>("obsm/accessibility") : std::span<float const>();
-    std::vector<std::vector<float>> maxima(scale_sets_.size(), std::vector<float>(width, 0.0F));
-    for (std::size_t row = 0; row < regions_.size(); ++row) {
-        auto const values = features.subspan(row * width, width);
-        for (std::size_t set = 0; set < maxima.size(); ++set) {
-            if (set > 0 && !(accessibility[row * types + set - 1] > 0)) {
-                continue;
-            }
-            std::ranges::transform(maxima[set], values, maxima[set].begin(),
-                                   [](float a, float b) { return std::max(a, b); });
-        }
-    }
-    auto const scale = rows.fixed_array<float>("varm/scale");
-    std::size_t never = 0;
-    for (std::size_t feature = 0; feature < width; ++feature) {
-        never += maxima[0][feature] > 0 ? 0 : 1;
-        for (std::size_t set = 0; set < maxima.size(); ++set) {
-            // A feature that never occurs is 0 everywhere, whatever divides it.
-            scale[feature * maxima.size() + set] = maxima[set][feature] > 0 ? maxima[set][feature] : 1.0F;
-        }
-    }
+    auto const never = fill_scales(features, accessibility, width, types, scale_sets_.size(),
+                                   rows.fixed_array<float>("varm/scale"));
+    if (never == width)
+        fail_usage(fmt::format("no region has any of the {} features: {}", width, source_->describe()));
     std::vector<std::int64_t> open(types, 0);
     for (std::size_t i = 0; i < accessibility.size(); ++i) open[i % types] += accessibility[i] > 0 ? 1 : 0;
     for (std::size_t type = 0; type < types; ++type) {
         log::info("{}: {} of {} regions are accessible", accessibility_.cell_types()[type], open[type],
                   regions_.size());
     }
-    auto const unknown = rows.array<std::int32_t>("obs/unknown_bases");
-    log::info("{} of {} features occur in no region; {} unknown bases (N or ambiguous) in {} scan windows",
-              never, width, std::accumulate(unknown.begin(), unknown.end(), std::int64_t{0}),
-              std::ranges::count_if(unknown, [](std::int32_t bases) { return bases > 0; }));
+    log::info("{} of {} features occur in no region; {}", never, width,
+              source_->summary(rows.array<std::int32_t>("obs/" + source_->counted())));
 }
 
 std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*/) {

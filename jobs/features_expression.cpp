@@ -64,6 +64,11 @@ std::vector<SettingSpec> features_expression_settings() {
          "otherwise, the "
          "regions they are at are marked as promoters.",
          Affects::run},
+        {"expression.cage", SettingKind::text, none,
+         "Or by CAGE: a file of `mpira counts` with cage, of the same regions. It becomes log10(CPM + 1), in "
+         "the "
+         "columns NAME.plus and NAME.minus, and NAME.sum of both strands.",
+         Affects::run},
         {"expression.values",
          SettingKind::text,
          std::string("tpm"),
@@ -110,13 +115,15 @@ FeaturesExpression::FeaturesExpression(Settings const& settings, genome::ChromSi
                                        atlas::Accessibility const& accessibility) {
     auto const table = settings.path("expression.table"), genes = settings.path("expression.genes"),
                annotation = settings.path("expression.annotation");
-    if (!table.empty() && !genes.empty())
-        settings.refuse("expression.genes", "give expression by region or by gene, not both");
+    auto const cage = settings.path("expression.cage");
+    if (!table.empty() + !genes.empty() + !cage.empty() > 1)
+        settings.refuse("expression.genes", "give expression by region, by gene or by CAGE, one of these");
     if (genes.empty() != annotation.empty())
         settings.refuse(
             genes.empty() ? "expression.genes" : "expression.annotation",
             "expression by gene takes both: a table of genes, and the annotation that says where they start");
     if (!table.empty()) table_ = read_table(settings, chroms, regions, names);
+    if (!cage.empty()) cage_ = atlas::CageExpression(cage, chroms, regions);
     if (genes.empty()) return;
 
     std::vector<std::int32_t> chrom;
@@ -145,6 +152,8 @@ void FeaturesExpression::read_rows(std::uint64_t first, std::span<float const> a
                                    std::span<float> out) const {
     if (by_genes())
         targets_.read_rows(first, accessibility, out);
+    else if (by_cage())
+        cage_.read_rows(first, out);
     else
         table_.read_rows(first, out);
 }

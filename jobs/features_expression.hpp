@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mpira/atlas/accessibility.hpp"
+#include "mpira/atlas/cage_expression.hpp"
 #include "mpira/atlas/gene_targets.hpp"
 #include "mpira/atlas/region_table.hpp"
 #include "mpira/base/settings.hpp"
@@ -17,8 +18,8 @@ namespace mpira::jobs {
 
 std::vector<SettingSpec> features_expression_settings();
 
-/// obsm/expression of an atlas by the settings `expression`: a table of regions, or genes and their
-/// annotation. Owner, move-only. Threads: reading is free for all.
+/// obsm/expression of an atlas by the settings `expression`: a table of regions, genes and their annotation,
+/// or counts of CAGE. Owner, move-only. Threads: reading is free for all.
 class FeaturesExpression {
 public:
     FeaturesExpression() = default;  ///< none
@@ -28,11 +29,11 @@ public:
                        atlas::Accessibility const& accessibility);
 
     [[nodiscard]] std::vector<std::string> const& columns() const noexcept {
-        return by_genes() ? targets_.columns() : table_.columns();
+        return by_genes() ? targets_.columns() : by_cage() ? cage_.columns() : table_.columns();
     }
     /// Names the content of the files.
     [[nodiscard]] std::string const& content_hash() const noexcept {
-        return by_genes() ? content_ : table_.content_hash();
+        return by_genes() ? content_ : by_cage() ? cage_.content_hash() : table_.content_hash();
     }
     /// Values of regions [first, first + out.size() / columns); `accessibility`: of the same regions.
     void read_rows(std::uint64_t first, std::span<float const> accessibility, std::span<float> out) const;
@@ -46,7 +47,9 @@ public:
 
 private:
     [[nodiscard]] bool by_genes() const noexcept { return !targets_.columns().empty(); }
+    [[nodiscard]] bool by_cage() const noexcept { return !cage_.columns().empty(); }
     atlas::RegionTable table_;
+    atlas::CageExpression cage_;
     atlas::GeneTargets targets_;
     std::string content_;
 };

@@ -1,12 +1,15 @@
 #include "jobs/features_inputs.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/genome/motifs.hpp"
+#include "mpira/genome/segmentation.hpp"
 
 namespace mpira::jobs {
 namespace {
@@ -15,7 +18,9 @@ std::vector<genome::Motif> read_motifs(Settings const& settings) {
     auto const jaspar = settings.path("motifs.jaspar");
     auto const file = settings.path("motifs.file");
     if (jaspar.empty() == file.empty()) {
-        settings.refuse("motifs.jaspar", "name either a JASPAR release here or a text file in motifs.file");
+        settings.refuse("motifs.jaspar",
+                        "name either a JASPAR release here or a text file in motifs.file, or hits that were "
+                        "found already in motifs.hits");
     }
     return jaspar.empty() ? genome::read_motifs(file)
                           : genome::read_jaspar_sqlite(jaspar, settings.text("motifs.collection"),
@@ -35,22 +40,54 @@ genome::Background read_background(Settings const& settings, genome::Fasta& fast
 
 }  // namespace
 
-genome::ChromSizes read_chroms(Settings const& settings, genome::Fasta const& fasta) {
+std::optional<genome::Fasta> open_genome(Settings const& settings) {
+    auto const file = settings.path("genome.fasta");
+    if (!file.empty()) return std::optional<genome::Fasta>(std::in_place, file);
+    if (settings.path("motifs.hits").empty())
+        settings.refuse("genome.fasta", "must be given: its regions are scanned for motifs");
+    if (settings.path("genome.chrom_sizes").empty())
+        settings.refuse("genome.chrom_sizes", "must be given where genome.fasta isn't");
+    return std::nullopt;
+}
+
+genome::ChromSizes read_chroms(Settings const& settings, std::optional<genome::Fasta> const& fasta) {
     auto const path = settings.path("genome.chrom_sizes");
     if (path.empty()) {
-        return genome::ChromSizes::of(fasta);
+        return genome::ChromSizes::of(*fasta);
     }
     auto chroms = genome::ChromSizes::read(path);
-    for (std::size_t i = 0; i < chroms.size(); ++i) {
-        auto const found = fasta.find(chroms.names()[i]);
-        if (found && fasta.lengths()[*found] != chroms.lengths()[i]) {
+    for (std::size_t i = 0; fasta && i < chroms.size(); ++i) {
+        auto const found = fasta->find(chroms.names()[i]);
+        if (found && fasta->lengths()[*found] != chroms.lengths()[i]) {
             settings.refuse("genome.chrom_sizes",
                             fmt::format("{} says {} has {} bp, {} has {}; they are of different assemblies",
                                         path.string(), chroms.names()[i], chroms.lengths()[i],
-                                        fasta.file().string(), fasta.lengths()[*found]));
+                                        fasta->file().string(), fasta->lengths()[*found]));
         }
     }
     return chroms;
+}
+
+std::vector<std::string> read_states(Settings const& settings, genome::ChromSizes const& chroms,
+                                     std::span<genome::Region const> regions) {
+    auto const file = settings.path("regions.states");
+    if (file.empty()) return {};
+    genome::Segmentation const segmentation(file);
+    std::vector<std::string> states;
+    std::map<std::string, std::size_t> counts;
+    for (auto const& region : regions) {
+        states.push_back(segmentation.state_of(chroms.name(region.chrom), region.start, region.end));
+        ++counts[states.back()];
+    }
+    if (counts.size() == 1 && counts.contains(""))
+        settings.refuse("regions.states",
+                        fmt::format("{}: no segment overlaps a region; are chromosomes named alike ('{}')?",
+                                    file.string(), chroms.name(regions.front().chrom)));
+    std::vector<std::string> parts;
+    for (auto const& [state, count] : counts)
+        parts.push_back(fmt::format("{} {}", count, state.empty() ? "none" : state));
+    log::info("{}: states of regions, by most bases: {}", file.string(), fmt::join(parts, ", "));
+    return states;
 }
 
 genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,8 +15,15 @@
 /// key.
 namespace mpira::jobs {
 
+/// genome.fasta; nothing where it isn't given, which only motifs.hits allows.
+std::optional<genome::Fasta> open_genome(Settings const& settings);
+
 /// Of genome.chrom_sizes, else of the FASTA; lengths must agree.
-genome::ChromSizes read_chroms(Settings const& settings, genome::Fasta const& fasta);
+genome::ChromSizes read_chroms(Settings const& settings, std::optional<genome::Fasta> const& fasta);
+
+/// regions.states: a state a region, "" where the file has none; empty without the setting.
+std::vector<std::string> read_states(Settings const& settings, genome::ChromSizes const& chroms,
+                                     std::span<genome::Region const> regions);
 
 /// Motifs, clusters, background and threshold.
 genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta);

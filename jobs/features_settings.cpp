@@ -27,7 +27,8 @@ std::vector<SettingSpec> features_settings() {
     std::string const none;
     SettingValue const required;
     std::vector<SettingSpec> specs{
-        file("genome.fasta", required, "The genome, FASTA: plain, or compressed with bgzip."),
+        file("genome.fasta", none,
+             "The genome, FASTA: plain, or compressed with bgzip. Not needed with motifs.hits."),
         {"genome.assembly", SettingKind::text, required,
          "Its name (dm3, hg38). Models and atlases of different assemblies are never mixed."},
         file("genome.chrom_sizes", none,
@@ -38,16 +39,25 @@ std::vector<SettingSpec> features_settings() {
             "regions.promoters", none,
             "BED of promoters or transcription start sites: a region that overlaps one is marked a promoter, "
             "and on which strand where column 6 tells. Empty: none is marked."),
-        file("motifs.jaspar", none, "Motifs: a JASPAR release (SQLite). Either this or motifs.file."),
+        file("regions.states", none,
+             "BED of states in column 4, such as ChromHMM's: each region gets the one it shares most bases "
+             "with, in obs/state. Empty: none."),
+        file("motifs.jaspar", none,
+             "Motifs: a JASPAR release (SQLite). One of this, motifs.file and motifs.hits."),
         file("motifs.file", none,
              "Motifs: a text file, MEME, JASPAR ('>id name' and four rows) or TRANSFAC, told by its first "
              "line."),
         word("motifs.collection", "CORE", "Collection of the JASPAR release."),
         word("motifs.tax_group", none,
              "Taxonomic group of the JASPAR release (insects, vertebrates); empty: all."),
+        file("motifs.hits", none,
+             "Instead of a scan: hits that were found already, BED with the name of the motif or cluster in "
+             "column 4 and its score in 5, by bgzip, with its tabix index. A feature is the sum of its hits' "
+             "scores in the region, as in published training data."),
         file("motifs.clusters", none,
              "TSV of motif id and feature: motifs of one cluster count as one feature. Empty: one feature "
-             "each."),
+             "each. With motifs.hits needed: of hit name and feature, in the order of columns; a line with "
+             "one name is a feature of that name."),
         count(
             "scan.length_bp", 500,
             "Bases scanned for each region, around its centre. Fixed, so that the length of regions doesn't "

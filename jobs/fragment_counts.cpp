@@ -21,17 +21,18 @@
 
 /// Fragments to counts of regions and cell types. A unit is a block of regions and of the genome: it counts
 /// what overlaps its regions, and what begins between the first of them and the first of the next unit, so
-/// that every fragment of the files is in one total, whoever reads it.
+/// that every fragment of the files is in one total, whoever reads it. The 5' ends of CAGE are fragments of
+/// one base, counted in a column a cell type and strand.
 namespace mpira::jobs {
 namespace {
 
 constexpr std::int64_t kChromosomeEnd =
     std::numeric_limits<std::int32_t>::max();  // as far as tabix indexes reach
 
-void count_one(std::int32_t& count) {
-    require(count < std::numeric_limits<std::int32_t>::max(),
+void add_to(std::int32_t& count, std::int64_t more) {
+    require(more <= std::numeric_limits<std::int32_t>::max() - std::int64_t{count},
             "more fragments on one region than 32 bits count");
-    ++count;
+    count += static_cast<std::int32_t>(more);
 }
 
 /// A file, and whose fragments they are unless their barcodes say.
@@ -45,7 +46,10 @@ public:
     explicit FragmentCounts(Settings const& settings)
         : settings_(settings),
           chroms_(genome::ChromSizes::read(settings.path("genome.chrom_sizes"))),
-          insertions_(settings.text("counted") == "insertions") {
+          insertions_(settings.text("counted") == "insertions"),
+          key_(settings.texts("cage").empty() ? "fragments" : "cage"),
+          by_strand_(key_ == "cage"),
+          counted_(by_strand_ ? "five_prime_ends" : settings.text("counted")) {
         if (settings.path("regions.bed").empty())
             settings.refuse("regions.bed", "must be given with fragments");
         auto bed = genome::read_bed(settings.path("regions.bed"), chroms_);
@@ -65,8 +69,8 @@ public:
     void run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) override;
     void finish(store::FinishedRows& rows) override;
     [[nodiscard]] std::string describe() const override {
-        return fmt::format("{} of {} files in {} regions x {} cell types", settings_.text("counted"),
-                           sources_.size(), regions_.size(), cell_types_.size());
+        return fmt::format("{} of {} files in {} regions x {} cell types{}", counted_, sources_.size(),
+                           regions_.size(), cell_types_.size(), by_strand_ ? " and strands" : "");
     }
 
 private:
@@ -86,10 +90,22 @@ private:
     void read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
               std::stop_token const& stop,
               std::function<void(genome::Fragment const&, std::uint32_t)> const& each);
+    /// Of X: a cell type, or (5' ends) its + and - strand.
+    [[nodiscard]] std::vector<std::string> columns() const {
+        if (!by_strand_) return cell_types_;
+        std::vector<std::string> names;
+        for (auto const& cell_type : cell_types_)
+            for (auto const* const strand : {"plus", "minus"})
+                names.push_back(fmt::format("{}.{}", cell_type, strand));
+        return names;
+    }
 
     Settings settings_;
     genome::ChromSizes chroms_;
     bool insertions_;
+    std::string key_;
+    bool by_strand_;
+    std::string counted_;
     std::vector<genome::Region> regions_;
     std::vector<std::string> cell_types_;
     std::optional<Barcodes> barcodes_;
@@ -98,8 +114,9 @@ private:
 };
 
 void FragmentCounts::open_sources() {
-    auto const& items = settings_.texts("fragments");
-    genome::AlignmentRules const rules{static_cast<int>(settings_.integer("bam.min_mapq")),
+    auto const& items = settings_.texts(key_);
+    genome::AlignmentRules const rules{by_strand_ ? genome::Ends::five_prime : genome::Ends::fragments,
+                                       static_cast<int>(settings_.integer("bam.min_mapq")),
                                        settings_.integer("bam.max_fragment_bp"),
                                        settings_.text("bam.barcode_tag")};
     if (rules.barcode_tag.size() != 2) settings_.refuse("bam.barcode_tag", "a tag has two characters, as CB");
@@ -110,7 +127,7 @@ void FragmentCounts::open_sources() {
         return;
     }
     for (auto const& item : items) {
-        auto const [number, file] = named_file(item, settings_, "fragments", cell_types_);
+        auto const [number, file] = named_file(item, settings_, key_, cell_types_);
         sources_.push_back({genome::FragmentFile(file, rules), number});
     }
 }
@@ -164,13 +181,13 @@ void FragmentCounts::tell_strange_barcodes() {
 }
 
 void FragmentCounts::make_layout() {
-    layout_ = counts_layout(settings_, regions_.size(), cell_types_.size());
-    layout_.row_arrays.push_back({"obsm/beginning", store::Type::i32, {cell_types_.size()}});
+    layout_ = counts_layout(settings_, regions_.size(), columns().size());
+    layout_.row_arrays.push_back({"obsm/beginning", store::Type::i32, {columns().size()}});
     ContentHash files;
     for (auto const& source : sources_)
         files.add(cell_types_[source.cell_type]).add(source.file.content_hash());
     layout_.identity["content of regions"] = hash_file(settings_.path("regions.bed"));
-    layout_.identity["content of fragments"] = files.hex();
+    layout_.identity[fmt::format("content of {}", key_)] = files.hex();
     if (barcodes_) layout_.identity["content of barcodes"] = hash_file(settings_.path("barcodes"));
 }
 
@@ -178,15 +195,16 @@ store::ResultTables FragmentCounts::tables() const {
     store::ResultTables tables;
     tables.obs =
         region_frame(regions_, genome::read_bed(settings_.path("regions.bed"), chroms_).names, chroms_);
-    tables.var.index = cell_types_;
+    tables.var.index = columns();
     tables.uns["assembly"] = settings_.text("genome.assembly");
-    tables.uns["counted"] = settings_.text("counted");
+    tables.uns["counted"] = counted_;
+    auto const of = by_strand_ ? "cell type and strand" : "cell type";
     tables.uns["notes"] = {
-        {"X", fmt::format("{} of each region and cell type", settings_.text("counted"))},
+        {"X", fmt::format("{} of each region and {}", counted_, of)},
         {"beginning",
          "fragments that begin after a region's start and before the next one's; their sum is all of them"},
-        {"total", fmt::format("all {} of a cell type, in regions or not", settings_.text("counted"))},
-        {"largest", "the largest count of a cell type"}};
+        {"total", fmt::format("all {} of a {}, in regions or not", counted_, of)},
+        {"largest", fmt::format("the largest count of a {}", of)}};
     return tables;
 }
 
@@ -221,13 +239,14 @@ void FragmentCounts::read(Source& source, std::string_view chrom, std::int64_t f
         if (stop.stop_requested()) throw Error(Origin::stopped, "stopped within a unit");
         auto const cell_type =
             barcodes_ ? barcodes_->find(fragment.barcode) : std::optional(source.cell_type);
-        if (cell_type) each(fragment, *cell_type);
+        if (cell_type)
+            each(fragment, by_strand_ ? 2 * *cell_type + (fragment.strand == '-' ? 1 : 0) : *cell_type);
     });
 }
 
 void FragmentCounts::count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
                            std::span<std::int32_t> beginning, std::stop_token const& stop) {
-    auto const types = cell_types_.size();
+    auto const types = columns().size();
     auto const rows = std::span(regions_).subspan(stretch.first, stretch.last - stretch.first);
     // Furthest end so far, by row: regions may contain each other.
     std::vector<std::int64_t> reach(rows.size());
@@ -235,30 +254,30 @@ void FragmentCounts::count(Stretch const& stretch, std::size_t unit_first, std::
         rows.begin(), rows.end(), reach.begin(), [](auto a, auto b) { return std::max(a, b); },
         [](genome::Region const& region) { return region.end; });
     auto const offset = (stretch.first - unit_first) * types;
-    auto const add = [&](std::int64_t start, std::int64_t end, std::uint32_t cell_type) {
+    auto const add = [&](std::int64_t start, std::int64_t end, std::uint32_t column, std::int64_t reads) {
         auto row = std::ranges::lower_bound(rows, end, {}, &genome::Region::start) - rows.begin();
         while (row > 0 && reach[static_cast<std::size_t>(row) - 1] > start) {
             --row;
             auto const at = static_cast<std::size_t>(row);
-            if (rows[at].end > start) count_one(counts[offset + at * types + cell_type]);
+            if (rows[at].end > start) add_to(counts[offset + at * types + column], reads);
         }
     };
     auto const& chrom = chroms_.name(rows.front().chrom);
     for (auto& source : sources_) {
         read(source, chrom, stretch.from, std::max(stretch.to, reach.back()), stop,
-             [&](genome::Fragment const& fragment, std::uint32_t cell_type) {
+             [&](genome::Fragment const& fragment, std::uint32_t column) {
                  if (insertions_) {
-                     add(fragment.start, fragment.start + 1, cell_type);
-                     add(fragment.end - 1, fragment.end, cell_type);
+                     add(fragment.start, fragment.start + 1, column, fragment.reads);
+                     add(fragment.end - 1, fragment.end, column, fragment.reads);
                  } else {
-                     add(fragment.start, fragment.end, cell_type);
+                     add(fragment.start, fragment.end, column, fragment.reads);
                  }
                  if (fragment.start < stretch.from || fragment.start >= stretch.to) return;
                  auto const after =
                      std::ranges::upper_bound(rows, fragment.start, {}, &genome::Region::start);
                  auto const at =
                      static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - rows.begin() - 1, 0));
-                 count_one(beginning[offset + at * types + cell_type]);
+                 add_to(beginning[offset + at * types + column], fragment.reads);
              });
     }
 }
@@ -270,8 +289,8 @@ void FragmentCounts::count_elsewhere(std::span<std::int32_t> beginning_of_last, 
             auto const number = chroms_.find(chrom);
             if (number && std::ranges::binary_search(regions_, *number, {}, &genome::Region::chrom)) continue;
             read(source, chrom, 0, kChromosomeEnd, stop,
-                 [&](genome::Fragment const&, std::uint32_t cell_type) {
-                     count_one(beginning_of_last[cell_type]);
+                 [&](genome::Fragment const& fragment, std::uint32_t column) {
+                     add_to(beginning_of_last[column], fragment.reads);
                  });
         }
     }
@@ -283,11 +302,12 @@ void FragmentCounts::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::sto
     auto const counts = rows.array<std::int32_t>("X");
     auto const beginning = rows.array<std::int32_t>("obsm/beginning");
     for (auto const& stretch : stretches(first, last)) count(stretch, first, counts, beginning, stop);
-    if (last == regions_.size()) count_elsewhere(beginning.last(cell_types_.size()), stop);
+    if (last == regions_.size()) count_elsewhere(beginning.last(columns().size()), stop);
 }
 
 void FragmentCounts::finish(store::FinishedRows& rows) {
-    auto const types = cell_types_.size();
+    auto const names = columns();
+    auto const types = names.size();
     auto const counts = rows.array<std::int32_t>("X");
     auto const beginning = rows.array<std::int32_t>("obsm/beginning");
     auto const total = rows.fixed_array<std::int64_t>("uns/total");
@@ -306,8 +326,8 @@ void FragmentCounts::finish(store::FinishedRows& rows) {
                              : fmt::format("{}: no fragment that counts (bam.min_mapq, bam.max_fragment_bp?)",
                                            sources_.front().file.file().string()));
     for (std::size_t type = 0; type < types; ++type)
-        log::info("{}: {} {}; {} of {} regions have any, at most {}", cell_types_[type], total[type],
-                  settings_.text("counted"), open[type], regions_.size(), largest[type]);
+        log::info("{}: {} {}; {} of {} regions have any, at most {}", names[type], total[type], counted_,
+                  open[type], regions_.size(), largest[type]);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,8 @@
 namespace mpira::jobs {
 
 /// Elements as a model sees them: motifs found in the element and its vector, as the atlas's regions were
-/// scanned, divided by the scales of the element's model. Holds references: they must outlive it.
+/// scanned, divided by the scales of the element's model. Where the atlas's features were imported, another
+/// atlas of the same features says how to scan (elements.scanned_as). Holds references: they must outlive it.
 class ElementFeatures {
 public:
     ElementFeatures(Settings const& settings, atlas::Atlas const& atlas,
@@ -36,14 +38,24 @@ public:
     /// The vector's own motifs, without an element: (scale sets, features).
     [[nodiscard]] std::vector<float> of_vector() const;
 
+    /// Where elements.scanned_as is used: its scan model's hash, else "".
+    [[nodiscard]] std::string const& scanned_as() const noexcept { return scanned_as_; }
+    /// What a scan of regions finds at most, over what the atlas has at most, by scale set and feature: far
+    /// from 1, elements are on another scale than what the model was trained on. Empty: one scan for all.
+    [[nodiscard]] std::vector<float> const& scale_ratios() const noexcept { return ratios_; }
+
     /// Says how many elements are cut and how many have no motif: of a sample, where all would take long.
     void warn() const;
 
 private:
+    ElementFeatures(Settings const& settings, atlas::Atlas const& atlas,
+                    genome::ElementLibrary const& library, ScreenModels const& models,
+                    std::optional<atlas::Atlas> const& scanned);
     [[nodiscard]] std::vector<float> raw(std::string_view sequence) const;
     [[nodiscard]] std::vector<float> scaled(std::string_view sequence, std::size_t scale_set) const;
     [[nodiscard]] std::size_t scale_set_of(std::uint64_t element) const;
     [[nodiscard]] std::vector<float> maxima_over_library() const;
+    void warn_of_ratios() const;
 
     atlas::Atlas const& atlas_;
     genome::ElementLibrary const& library_;
@@ -52,6 +64,8 @@ private:
     std::uint64_t scan_length_bp_ = 0;
     std::vector<std::string> scale_sets_;
     std::vector<std::vector<float>> scales_;  ///< a vector a scale set
+    std::string scanned_as_;
+    std::vector<float> ratios_;  ///< (scale sets, features)
 };
 
 }  // namespace mpira::jobs

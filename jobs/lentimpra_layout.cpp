@@ -60,6 +60,12 @@ nlohmann::json notes_of(Settings const& settings) {
         "The element is longer than scan_length_bp: motifs outside its middle are not seen.";
     notes["vector_features"] =
         "Scaled features of the vector without an element, a row for each of vector_scale_sets.";
+    if (!settings.path("elements.scanned_as").empty())
+        notes["scale_ratios"] =
+            "The largest sum of hit scores that a scan of regions finds, over the atlas's own scale, by "
+            "scale "
+            "set of the models and feature: the atlas's features were imported, those of elements are "
+            "scanned.";
     if (settings.number("early_stop.se") > 0)
         notes["early_stop"] =
             "Insertions of an element ended after 64, 128, 256 or 512 where the standard error of its paired "
@@ -100,11 +106,20 @@ store::ResultLayout screen_layout(ScreenParts const& parts) {
                             store::Type::f32,
                             {parts.features.scale_sets().size(), parts.features.size()},
                             {bytes.begin(), bytes.end()}}};
+    if (auto const& ratios = parts.features.scale_ratios(); !ratios.empty()) {
+        auto const ratio_bytes = std::as_bytes(std::span(ratios));
+        layout.fixed_arrays.push_back({"uns/scale_ratios",
+                                       store::Type::f32,
+                                       {ratios.size() / parts.features.size(), parts.features.size()},
+                                       {ratio_bytes.begin(), ratio_bytes.end()}});
+    }
 
     layout.identity = settings.to_json(true);
     layout.identity["atlas.content"] = parts.atlas.content_hash();
     layout.identity["elements.content"] = parts.library.content_hash();
     layout.identity["weights"] = parts.models.hashes();
+    if (auto const hash = parts.features.scanned_as(); !hash.empty())
+        layout.identity["elements.scanned_as.content"] = hash;
     return layout;
 }
 

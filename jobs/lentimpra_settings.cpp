@@ -69,9 +69,14 @@ std::vector<SettingSpec> lentimpra_settings() {
          Kind::text,
          text("atlas"),
          "What element features are divided by: the atlas's scales, as the model was trained with, or (the "
-         "reference) their maxima over this library.",
+         "reference) their maxima over this library, or those of the atlas elements.scanned_as over all its "
+         "regions.",
          Affects::result,
-         {"atlas", "library"}},
+         {"atlas", "library", "scanned_as"}},
+        {"elements.scanned_as", Kind::text, text(""),
+         "Where the atlas's features were imported (motifs.hits, gcell): an atlas of the same features and "
+         "assembly that `mpira features` scanned; elements are scanned as its regions were.",
+         Affects::run},
 
         {"model.weights", Kind::text, text(""),
          "Weights (.safetensors) of the model that is read. Give this or model.weights_by_group.",

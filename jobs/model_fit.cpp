@@ -6,7 +6,6 @@
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
-#include "mpira/genome/scan_model.hpp"
 #include "mpira/model/scale_set.hpp"
 
 namespace mpira::jobs {
@@ -35,7 +34,7 @@ void require_fits(model::ModelCard const& card, std::filesystem::path const& fil
     model::AtlasFacts facts;
     facts.assembly = atlas.assembly();
     facts.motifs = atlas.feature_names();
-    facts.scan_hash = atlas.scan_model().hash();
+    facts.scan_hash = atlas.scan_hash();
     facts.cell_type = cell_type;
     facts.accessibility = given;
     facts.scale_set = card.scale_set;

@@ -15,8 +15,8 @@ namespace mpira::jobs {
 
 std::span<JobEntry const> job_table() {
     static std::array const entries{
-        counts_entry(),  crispri_entry(), features_entry(), jacobian_entry(),  lentimpra_entry(),
-        network_entry(), perturb_entry(), predict_entry(),  synthetic_entry(),
+        counts_entry(),    crispri_entry(), features_entry(), import_entry(),  jacobian_entry(),
+        lentimpra_entry(), network_entry(), perturb_entry(),  predict_entry(), synthetic_entry(),
     };
     return entries;
 }

@@ -13,6 +13,8 @@
 #include "mpira/base/log.hpp"
 #include "mpira/store/anndata_reader.hpp"
 
+#include "atlas/counts_file.hpp"
+
 namespace mpira::atlas {
 namespace {
 
@@ -84,28 +86,6 @@ struct CountMatrix {
     }
 };
 
-/// That the rows of a file of counts are these regions.
-void require_same_regions(store::AnnDataReader const& reader, genome::ChromSizes const& chroms,
-                          std::span<genome::Region const> regions) {
-    auto const file = reader.file().string();
-    auto const chrom = reader.categories("obs/chrom");
-    auto const start = reader.integers("obs/start"), end = reader.integers("obs/end");
-    require(chrom.codes.size() == regions.size() && start.size() == regions.size() &&
-                end.size() == regions.size(),
-            fmt::format("{}: counts of {} regions, regions.bed has {}; count them anew", file, start.size(),
-                        regions.size()));
-    std::vector<std::int32_t> numbers;
-    for (auto const& name : chrom.categories) numbers.push_back(chroms.find(name).value_or(-1));
-    for (std::size_t row = 0; row < regions.size(); ++row) {
-        auto const code = chrom.codes[row];
-        auto const on = code < 0 ? -1 : numbers[static_cast<std::size_t>(code)];
-        require(genome::Region{on, start[row], end[row]} == regions[row],
-                fmt::format("{}: its region {} is {}:{}-{}, that of regions.bed {}; count them anew", file,
-                            row + 1, code < 0 ? "?" : chrom.categories[static_cast<std::size_t>(code)],
-                            start[row], end[row], chroms.label(regions[row])));
-    }
-}
-
 }  // namespace
 
 struct Accessibility::State {
@@ -173,16 +153,7 @@ Accessibility Accessibility::from_counts(std::filesystem::path const& file, geno
                                          std::span<genome::Region const> regions, double per) {
     ensure(per > 0, "from_counts: nothing to scale to");
     store::AnnDataReader const reader(file);
-    for (char const* const key :
-         {"X", "obs/chrom", "obs/start", "obs/end", "obs/done", "uns/total", "uns/largest"})
-        require(
-            reader.contains(key),
-            fmt::format("{}: has no {}; a file that `mpira counts` wrote was expected", file.string(), key));
-    auto const done = reader.integers("obs/done");
-    require(std::ranges::count(done, 1) == std::ssize(done),
-            fmt::format("{}: unfinished, {} of {} regions are counted; run that command again to finish it",
-                        file.string(), std::ranges::count(done, 1), done.size()));
-    require_same_regions(reader, chroms, regions);
+    require_counts(reader, chroms, regions, /*five_prime_ends=*/false);
     auto state = std::make_unique<State>();
     state->cell_types = reader.index("var");
     auto& matrix = state->counts.emplace();

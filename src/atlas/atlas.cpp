@@ -153,12 +153,21 @@ void Atlas::scaled_features(std::span<float const> scale, std::span<std::uint32_
     }
 }
 
-genome::ScanModel const& Atlas::scan_model() const noexcept {
-    return state_->scan;
+std::string const& Atlas::feature_source() const noexcept {
+    return state_->origin.source;
 }
-
-std::uint64_t Atlas::scan_length_bp() const noexcept {
-    return static_cast<std::uint64_t>(state_->scan.scan_length);
+bool Atlas::is_scanned() const noexcept {
+    return state_->origin.scan.has_value();
+}
+genome::ScanModel const& Atlas::scan_model() const {
+    if (!is_scanned())
+        fail_usage(
+            fmt::format("{}: its features were not scanned but taken from '{}'; there is no scan model",
+                        file().string(), feature_source()));
+    return *state_->origin.scan;
+}
+std::string const& Atlas::scan_hash() const noexcept {
+    return state_->origin.hash;
 }
 
 std::string const& Atlas::content_hash() const noexcept {

@@ -61,7 +61,7 @@ void Atlas::State::read() {
     check_values(expression, "obsm/expression", expression_names, true);
     check_values(scale, "varm/scale", scale_sets, false);
     check_scales();
-    scan = read_scan_record(reader, feature_names);
+    origin = read_feature_origin(reader, feature_names);
     provenance = reader.json("uns");
     provenance.erase("scan");
     hash = content();
@@ -225,7 +225,7 @@ std::string Atlas::State::content() const {
     add_names(cell_types);
     add_names(expression_names);
     add_names(scale_sets);
-    hasher.add(scan.hash());
+    hasher.add(origin.hash);
     hasher.add(std::as_bytes(std::span(chrom)));
     hasher.add(std::as_bytes(start.values())).add(std::as_bytes(end.values()));
     for (auto const* const flags : {&promoter, &promoter_plus, &promoter_minus}) {

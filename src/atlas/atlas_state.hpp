@@ -9,8 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "mpira/atlas/atlas.hpp"
-#include "mpira/genome/scan_model.hpp"
 #include "mpira/store/anndata_reader.hpp"
+
+#include "atlas/scan_record.hpp"
 
 namespace mpira::atlas {
 
@@ -33,7 +34,7 @@ struct Atlas::State {
     store::MappedArray<float> expression;
     std::vector<std::string> scale_sets;
     store::MappedArray<float> scale;
-    genome::ScanModel scan;
+    FeatureOrigin origin;
     nlohmann::json provenance;
     std::string hash;
 

@@ -10,6 +10,8 @@
 namespace mpira::atlas {
 namespace {
 
+constexpr char const* kScanned = "scan";
+
 std::vector<std::int32_t> narrow(store::AnnDataReader const& reader, std::string const& path) {
     std::vector<std::int32_t> values;
     for (std::int64_t const value : reader.integers(path)) {
@@ -21,21 +23,6 @@ std::vector<std::int32_t> narrow(store::AnnDataReader const& reader, std::string
         values.push_back(static_cast<std::int32_t>(value));
     }
     return values;
-}
-
-}  // namespace
-
-nlohmann::json scan_record(genome::ScanModel const& model) {
-    return {{"motif_ids", model.motif_ids},
-            {"motif_names", model.motif_names},
-            {"widths", model.widths},
-            {"matrices", model.matrices},
-            {"thresholds", model.thresholds},
-            {"features", model.features},
-            {"background", model.background},
-            {"p_value", model.p_value},
-            {"scan_length_bp", model.scan_length},
-            {"hash", model.hash()}};
 }
 
 genome::ScanModel read_scan_record(store::AnnDataReader const& reader,
@@ -65,6 +52,37 @@ genome::ScanModel read_scan_record(store::AnnDataReader const& reader,
                 "were changed after `mpira features` wrote them",
                 where));
     return model;
+}
+
+}  // namespace
+
+nlohmann::json scan_record(genome::ScanModel const& model) {
+    return {{"motif_ids", model.motif_ids},
+            {"motif_names", model.motif_names},
+            {"widths", model.widths},
+            {"matrices", model.matrices},
+            {"thresholds", model.thresholds},
+            {"features", model.features},
+            {"background", model.background},
+            {"p_value", model.p_value},
+            {"scan_length_bp", model.scan_length},
+            {"source", kScanned},
+            {"hash", model.hash()}};
+}
+
+nlohmann::json import_record(std::string const& source, std::string const& hash) {
+    ensure(source != kScanned, "a source of its own");
+    return {{"source", source}, {"hash", hash}};
+}
+
+FeatureOrigin read_feature_origin(store::AnnDataReader const& reader,
+                                  std::vector<std::string> feature_names) {
+    FeatureOrigin origin;
+    // Older atlases have no source: all were scanned.
+    if (reader.contains("uns/scan/source")) origin.source = reader.text("uns/scan/source");
+    if (origin.source == kScanned) origin.scan = read_scan_record(reader, std::move(feature_names));
+    origin.hash = reader.text("uns/scan/hash");
+    return origin;
 }
 
 }  // namespace mpira::atlas

@@ -1,5 +1,7 @@
 #include "mpira/base/deflate.hpp"
 
+#include <algorithm>
+
 #include <libdeflate.h>
 
 #include "mpira/base/error.hpp"
@@ -37,6 +39,44 @@ void Deflater::gzip(std::span<std::byte const> bytes, std::vector<std::byte>& ou
         ::libdeflate_gzip_compress(compressor, bytes.data(), bytes.size(), out.data(), out.size());
     ensure(size > 0, "libdeflate's own bound was too small");
     out.resize(size);
+}
+
+namespace {
+
+struct FreeDecompressor {
+    void operator()(::libdeflate_decompressor* one) const { ::libdeflate_free_decompressor(one); }
+};
+
+::libdeflate_result inflate_once(Deflated form, std::span<std::byte const> bytes, std::span<std::byte> out,
+                                 std::size_t* size) {
+    std::unique_ptr<::libdeflate_decompressor, FreeDecompressor> const one(::libdeflate_alloc_decompressor());
+    ensure(one != nullptr, "libdeflate gives no decompressor");
+    auto* const decompress =
+        form == Deflated::zlib ? ::libdeflate_zlib_decompress : ::libdeflate_gzip_decompress;
+    return decompress(one.get(), bytes.data(), bytes.size(), out.data(), out.size(), size);
+}
+
+}  // namespace
+
+bool inflate(Deflated form, std::span<std::byte const> bytes, std::span<std::byte> out) {
+    // Without a place for the size, libdeflate takes only content of exactly the size of `out`.
+    return inflate_once(form, bytes, out, nullptr) == LIBDEFLATE_SUCCESS;
+}
+
+std::optional<std::vector<std::byte>> inflate(Deflated form, std::span<std::byte const> bytes,
+                                              std::size_t most) {
+    constexpr std::size_t kFirstGuess = 8;  // times smaller
+    std::vector<std::byte> out(std::min(most, bytes.size() * kFirstGuess + 64));
+    while (true) {
+        std::size_t size = 0;
+        auto const result = inflate_once(form, bytes, out, &size);
+        if (result == LIBDEFLATE_SUCCESS) {
+            out.resize(size);
+            return out;
+        }
+        if (result != LIBDEFLATE_INSUFFICIENT_SPACE || out.size() >= most) return std::nullopt;
+        out.resize(std::min(most, out.size() * 2));
+    }
 }
 
 }  // namespace mpira

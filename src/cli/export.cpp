@@ -55,6 +55,11 @@ int export_result(CommandLine const& line) {
         for (auto const& store : stores) fmt::print("{}\n", (line.output / store).string());
         return 0;
     }
+    if (options.format == "get-zarr") {
+        auto const regions = report::export_get(line.file, line.output, line.overwrite);
+        fmt::print("{}: {} regions\n", line.output.string(), regions);
+        return 0;
+    }
     if (options.format == "tsv") {
         auto const lines = report::export_table(line.file, line.output, choice_of(line));
         fmt::print("{}: {} rows\n", line.output.string(), lines);

@@ -14,9 +14,10 @@ void add_export(CLI::App& app, CommandLine& line) {
            "--format", options.format,
            "tsv: names, obs and a matrix (pandas, R; .gz compresses). bedgraph: one value a region "
            "(genome browsers; .gz compresses). bigwig: the same, indexed. enhancers: of perturb, a line "
-           "a gene and region. gcell-zarr: whole Jacobians of genes, a folder")
+           "a gene and region. gcell-zarr: whole Jacobians of genes, a folder. get-zarr: an atlas as a data "
+           "set of GET, a folder")
         ->required()
-        ->check(CLI::IsMember({"tsv", "enhancers", "bedgraph", "bigwig", "gcell-zarr"}));
+        ->check(CLI::IsMember({"tsv", "enhancers", "bedgraph", "bigwig", "gcell-zarr", "get-zarr"}));
     sub.add_option("--output", line.output, "File or folder to write")->type_name("FILE")->required();
     sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
     sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the rows that are done");
@@ -92,10 +93,11 @@ void add_report(CLI::App& app, CommandLine& line) {
                             "results as one HTML page to show: figures, tables, provenance",
                             "mpira report screen.h5ad --output report.html --tables report.tables");
     auto& options = line.report;
-    sub.add_option("FILES", options.files,
-                   "Results of any job (unfinished ones, too), and weights or metrics of mpira train: a "
-                   "section each. "
-                   "An atlas among them names regions")
+    sub.add_option(
+           "FILES", options.files,
+           "Results of any job (unfinished ones, too), weights or metrics of mpira train, and folders "
+           "of mpira evaluate: a section each. "
+           "An atlas among them names regions")
         ->required();
     sub.add_option("--output", line.output, "The page; it needs no other file and no network")
         ->type_name("FILE")

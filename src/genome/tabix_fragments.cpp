@@ -1,62 +1,30 @@
-#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
-#include <htslib/kstring.h>
-#include <htslib/tbx.h>
 
 #include "mpira/base/text.hpp"
 
 #include "genome/fragment_source.hpp"
+#include "genome/tabix_lines.hpp"
 
 namespace mpira::genome {
 namespace {
 
-constexpr char const* kIndexCommand = "tabix -f -p bed";
-
-struct CloseIndex {
-    void operator()(tbx_t* index) const { tbx_destroy(index); }
-};
-
-/// A line that htslib writes into.
-struct Line {
-    kstring_t text = KS_INITIALIZE;
-    Line() = default;
-    Line(Line const&) = delete;
-    Line& operator=(Line const&) = delete;
-    ~Line() { ks_free(&text); }
-    [[nodiscard]] std::string_view view() const { return {text.s, text.l}; }
-};
-
 class TabixFragments final : public FragmentFile::Source {
 public:
     TabixFragments(std::filesystem::path const& file, HtsFile opened)
-        : Source(file), opened_(std::move(opened)) {
-        find_index({with(".tbi"), with(".csi")}, "tabix -p bed");
-        index_.reset(tbx_index_load2(file.c_str(), index_file().c_str()));
-        if (!index_) refuse_index(kIndexCommand);
-        int count = 0;
-        char const** const names = tbx_seqnames(index_.get(), &count);
-        for (int i = 0; i < count; ++i) chroms_.emplace_back(names[i]);
-        std::free(names);  // NOLINT(bugprone-multi-level-implicit-pointer-conversion): as htslib asks
-    }
+        : Source(file), lines_(*this, std::move(opened)) {}
 
     void read(std::string_view chrom, std::int64_t start, std::int64_t end,
               std::function<void(Fragment const&)> const& each) override {
-        int const number = tbx_name2id(index_.get(), std::string(chrom).c_str());
-        HtsIterator const lines(tbx_itr_queryi(index_.get(), number, start, end));
-        if (!lines) refuse(fmt::format("its index can't find {}", chrom));
-        int code = 0;
-        while ((code = tbx_itr_next(opened_.get(), index_.get(), lines.get(), &line_.text)) >= 0)
-            each(parse());
-        if (code < -1) refuse_damage(chrom, start, end);
+        lines_.read(chrom, start, end, [&](std::string_view line) { each(parse(line)); });
     }
-
     [[nodiscard]] bool is_alignments() const noexcept override { return false; }
+    [[nodiscard]] std::vector<std::string> const& chroms() const noexcept override { return lines_.chroms(); }
 
 private:
-    [[nodiscard]] Fragment parse() const {
-        auto rest = line_.view();
+    [[nodiscard]] Fragment parse(std::string_view line) const {
+        auto rest = line;
         std::string_view fields[4];
         std::size_t count = 0;
         for (bool more = true; more && count < 4; ++count) {
@@ -71,13 +39,11 @@ private:
             refuse(fmt::format(
                 "'{}' is no fragment: expected chromosome, start, end (integers, start < end) and barcode, "
                 "separated by tabs",
-                line_.view().substr(0, 80)));
-        return {*start, *end, fields[3]};
+                line.substr(0, 80)));
+        return {*start, *end, fields[3], '.', 1};
     }
 
-    HtsFile opened_;
-    std::unique_ptr<tbx_t, CloseIndex> index_;
-    Line line_;
+    TabixLines lines_;
 };
 
 }  // namespace

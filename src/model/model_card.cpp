@@ -210,7 +210,8 @@ void require_matches(ModelCard const& card, std::filesystem::path const& weights
         };
         same(fmt::format("motif {} of {}", i, atlas.motifs.size()), in(card.motifs), in(atlas.motifs));
     }
-    same("the scan model (motif matrices, threshold, background)", card.scan_hash, atlas.scan_hash);
+    same("where motif features come from (the scan model, or what was imported)", card.scan_hash,
+         atlas.scan_hash);
     same("accessibility mode", name_of(card.accessibility), name_of(atlas.accessibility));
     same("scale set", card.scale_set, atlas.scale_set);
     same("number of scales", std::to_string(card.scales.size()), std::to_string(atlas.scales.size()));

@@ -111,7 +111,9 @@ Section checked_section(ReportFile const& file, ReportWish const& wish) {
 
 ReportFacts write_report(std::vector<fs::path> const& files, fs::path const& output,
                          ReportChoice const& choice) {
-    require(!files.empty(), "which files? give results of mpira (.h5ad), or weights of mpira train");
+    require(
+        !files.empty(),
+        "which files? give results of mpira (.h5ad), weights of mpira train, or folders of mpira evaluate");
     refuse_inputs_as_outputs(files, output, choice.tables);
     // Before the work: an output that can't be.
     std::optional<store::TextFolder> folder;
@@ -121,7 +123,8 @@ ReportFacts write_report(std::vector<fs::path> const& files, fs::path const& out
     std::vector<std::optional<Section>> runs;
     std::vector<std::unique_ptr<ReportFile>> results;
     for (auto const& file : files) {
-        runs.push_back(train_section(file));
+        runs.push_back(evaluation_section(file));
+        if (!runs.back()) runs.back() = train_section(file);
         results.push_back(runs.back() ? nullptr : std::make_unique<ReportFile>(file));
     }
     auto const atlas = atlas_among(results);

@@ -73,4 +73,7 @@ Figure held_out_figure(std::vector<double> const& predicted, std::vector<double>
 /// Of a run of mpira train, by its weights or its metrics; nothing when the file is neither.
 std::optional<Section> train_section(std::filesystem::path const& file);
 
+/// Of a folder that mpira evaluate wrote; nothing when it is no folder, and a usage error for another one.
+std::optional<Section> evaluation_section(std::filesystem::path const& folder);
+
 }  // namespace mpira::report

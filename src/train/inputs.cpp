@@ -11,7 +11,6 @@
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
-#include "mpira/genome/scan_model.hpp"
 #include "mpira/model/weights.hpp"
 #include "mpira/train/estimators.hpp"
 #include "mpira/train/settings.hpp"
@@ -157,7 +156,8 @@ std::optional<model::ModelCard> base_of(Settings const& settings, atlas::Atlas c
     same("the number of motifs", std::to_string(card.motifs.size()), std::to_string(motifs.size()));
     for (std::size_t i = 0; i < motifs.size(); ++i)
         same(fmt::format("motif {}", i), card.motifs[i], motifs[i]);
-    same("the scan model (motif matrices, threshold, background)", card.scan_hash, atlas.scan_model().hash());
+    same("where motif features come from (the scan model, or what was imported)", card.scan_hash,
+         atlas.scan_hash());
     return card;
 }
 
@@ -261,7 +261,7 @@ model::ModelCard card_of(Settings const& settings, Inputs const& inputs) {
     card.architecture = inputs.network;
     card.assembly = inputs.atlas->assembly();
     card.motifs = inputs.atlas->feature_names();
-    card.scan_hash = inputs.atlas->scan_model().hash();
+    card.scan_hash = inputs.atlas->scan_hash();
     card.window = settings.integer("window.regions");
     card.focus = card.window / 2;
     card.accessibility = model::accessibility_mode(settings.text("input.accessibility"), settings.source());

@@ -68,7 +68,9 @@ TEST_F(AtlasFiles, GivesBackWhatWasWritten) {
     EXPECT_THAT(atlas.scale("Kc"), testing::ElementsAre(7, 2));
     EXPECT_TRUE(atlas.expression_names().empty());
     EXPECT_EQ(atlas.scan_model().hash(), small_model().hash());
-    EXPECT_EQ(atlas.scan_length_bp(), 400U);
+    EXPECT_EQ(atlas.scan_model().scan_length, 400);
+    EXPECT_EQ(atlas.scan_hash(), small_model().hash());
+    EXPECT_EQ(atlas.feature_source(), "scan");
     EXPECT_FALSE(atlas.provenance().contains("scan"));
     EXPECT_EQ(atlas.provenance().at("assembly"), "toy1");
     EXPECT_THAT(atlas.describe(), testing::HasSubstr("4 regions x 2 features of toy1, cell types Kc, Mbn2"));

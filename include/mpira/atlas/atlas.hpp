@@ -85,10 +85,14 @@ public:
     void scaled_features(std::span<float const> scale, std::span<std::uint32_t const> rows,
                          std::span<float> out) const;
 
-    /// How the regions were scanned, to scan elements in exactly the same way; no motif file is needed.
-    [[nodiscard]] genome::ScanModel const& scan_model() const noexcept;
-    /// Fixed window the regions were scanned in, centred on floor((start + end) / 2); 0: the region itself.
-    [[nodiscard]] std::uint64_t scan_length_bp() const noexcept;
+    /// Where the features come from: "scan", or of an import "hits" (motifs.hits) or "gcell".
+    [[nodiscard]] std::string const& feature_source() const noexcept;
+    [[nodiscard]] bool is_scanned() const noexcept;
+    /// How the regions were scanned, to scan elements in exactly the same way; no motif file is needed. A
+    /// usage error where they were not.
+    [[nodiscard]] genome::ScanModel const& scan_model() const;
+    /// Equal where features mean the same: of the scan model, or of what was imported. What cards store.
+    [[nodiscard]] std::string const& scan_hash() const noexcept;
 
     /// Names the content: regions, features, accessibility, scales, scan. What campaigns and model cards
     /// store.

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,5 +27,14 @@ private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+enum class Deflated : std::uint8_t { zlib, gzip };
+
+/// Fills `out`, whose size must be the content's. False where the bytes are no such stream, damaged, or of
+/// another size.
+bool inflate(Deflated form, std::span<std::byte const> bytes, std::span<std::byte> out);
+/// Of content whose size isn't known, up to `most` bytes; nothing where it is damaged or larger.
+std::optional<std::vector<std::byte>> inflate(Deflated form, std::span<std::byte const> bytes,
+                                              std::size_t most);
 
 }  // namespace mpira

@@ -14,11 +14,21 @@ namespace mpira::genome {
 struct Fragment {
     std::int64_t start = 0;
     std::int64_t end = 0;
-    std::string_view barcode;  ///< of its cell; "" where the file has none. Lives as long as the call.
+    std::string_view barcode{};  ///< of its cell; "" where the file has none. Lives as long as the call.
+    char strand = '.';           ///< of a 5' end: '+' or '-'
+    std::int64_t reads = 1;      ///< that begin there; of a fragment 1
+};
+
+/// What a file is read for.
+enum class Ends : std::uint8_t {
+    fragments,  ///< of open chromatin
+    /// The bases that transcripts begin at (CAGE): each read's first base, and its strand.
+    five_prime
 };
 
 /// Which pairs of reads in a BAM are fragments.
 struct AlignmentRules {
+    Ends ends = Ends::fragments;
     int min_mapq = 30;                    ///< of the read, and of its mate where the tag MQ says it
     std::int64_t max_fragment_bp = 2000;  ///< longer ones are left out
     std::string barcode_tag = "CB";
@@ -34,9 +44,16 @@ struct AlignmentRules {
 ///     the command that makes a BAM, and a BAM that begins with a read that is not paired; later ones tell no
 ///     fragment.
 ///
+/// Read for 5' ends (Ends::five_prime), each a fragment of one base with its strand:
+///   - a table of transcription start sites (CTSS, as FANTOM5's): chromosome, start, end = start + 1, name,
+///     number of reads, strand; bgzipped, with its index.
+///   - a BAM: primary reads that pass min_mapq and are not marked as failed; of pairs the first one. Marks of
+///     duplicates are not heeded: reads of one start do begin at one base.
+///
 /// Owner, move-only. Errors: Origin::usage naming the file, and the line's place in the genome, for a file or
 /// index that is missing (with the command that makes one), foreign or damaged; fewer than three fields,
-/// positions that are no integers, negative or reversed. Threads: one at a time.
+/// positions that are no integers, negative or reversed; of a table of start sites besides one that is longer
+/// than a base, without a strand, or of a number of reads that is none. Threads: one at a time.
 class FragmentFile {
 public:
     /// The form is told by the content. `rules` are for BAMs.

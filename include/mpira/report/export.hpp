@@ -58,4 +58,9 @@ std::uint64_t export_enhancers(std::filesystem::path const& result, std::filesys
 std::vector<std::string> export_gcell(std::filesystem::path const& result, std::filesystem::path const& atlas,
                                       std::filesystem::path const& output, bool overwrite);
 
+/// An atlas as a data set of GET, as gcell writes it (spec/get.md 2.2): a folder of zarr. Columns of
+/// expression that are no pair NAME.plus, NAME.minus are refused. Returns the number of regions.
+std::uint64_t export_get(std::filesystem::path const& atlas, std::filesystem::path const& output,
+                         bool overwrite);
+
 }  // namespace mpira::report

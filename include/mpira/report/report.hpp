@@ -25,9 +25,9 @@ struct ReportFacts {
 inline constexpr std::uint64_t kMostPageBytes = 8'000'000;
 
 /// One HTML page that needs nothing else (no network, no other file), of result files (unfinished ones, too),
-/// weights and metrics of mpira train, in the order given: a section each. An atlas among them names the
-/// regions of results that were computed from it. Text of files is escaped, and a policy in the page lets no
-/// script but ours run.
+/// weights and metrics of mpira train, folders of mpira evaluate, in the order given: a section each. An
+/// atlas among them names the regions of results that were computed from it. Text of files is escaped, and a
+/// policy in the page lets no script but ours run.
 ///
 /// Page and tables are written aside and renamed. Serial, no MPI; memory: a few columns of each file at a
 /// time, and the names of its rows. Errors: Origin::usage for a file that is none of ours, an output that

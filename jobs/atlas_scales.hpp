@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace mpira::jobs {
+
+/// Fills varm/scale of an atlas, (features, scale sets): the divisors of features. Those of the first set are
+/// the maxima over all regions, those of set 1 + t over the regions that are accessible in cell type t. 1
+/// where a feature never occurs there. Returns how many features occur in no region.
+///
+/// `features`: (regions, features); `accessibility`: (regions, cell types), read where sets > 1.
+std::size_t fill_scales(std::span<float const> features, std::span<float const> accessibility,
+                        std::size_t feature_count, std::size_t cell_types, std::size_t sets,
+                        std::span<float> scale);
+
+}  // namespace mpira::jobs
