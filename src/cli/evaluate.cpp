@@ -1,4 +1,4 @@
-// evaluate: a screen beside what the assay measured.
+// evaluate: a screen, or predictions of regions, beside what was measured.
 #include "mpira/report/evaluate.hpp"
 
 #include <fmt/format.h>
@@ -23,6 +23,10 @@ int evaluate(CommandLine const& line) {
     choice.states = options.states;
     choice.orientations = options.orientations;
     choice.quantities = options.quantities;
+    choice.cell_type = options.cell_type;
+    choice.chromosomes = options.chromosomes;
+    choice.scores = options.scores;
+    choice.score_columns = options.score_columns;
     choice.resamples = options.resamples;
     choice.seed = options.seed;
     choice.partial = line.partial;

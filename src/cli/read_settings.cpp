@@ -35,8 +35,10 @@ SettingValue value_of(toml::node const& node, std::string const& key, std::strin
             items.push_back(text->get());
         else if (auto const* integer = item.as_integer())
             items.push_back(std::to_string(integer->get()));
+        else if (auto const* number = item.as_floating_point())
+            items.push_back(fmt::format("{}", number->get()));
         else
-            settings.refuse(named, "a list may hold texts or integers only");
+            settings.refuse(named, "a list may hold texts or numbers only");
     }
     return items;
 }

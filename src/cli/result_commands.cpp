@@ -44,16 +44,30 @@ void add_export(CLI::App& app, CommandLine& line) {
 
 void add_evaluate(CLI::App& app, CommandLine& line) {
     auto& sub = add_command(
-        app, line, Command::evaluate, "evaluate", "a screen beside what the assay measured",
+        app, line, Command::evaluate, "evaluate",
+        "a screen, or predictions of regions, beside what was measured",
         "mpira evaluate screen.h5ad --measured counts.tsv.gz --controls scrambled --output evaluation");
-    add_file(sub, line, "Result of mpira lentimpra");
+    add_file(sub, line, "Result of mpira lentimpra, or of mpira predict (regions)");
     auto& options = line.evaluate;
     sub.add_option(
            "--measured", options.measured,
            "Tables with a header: element (or chrom, start, end, strand), replicate, dna and rna counts "
-           "and barcodes, or activity (log2 RNA/DNA); several files are a replicate each")
-        ->type_name("FILE")
-        ->required();
+           "and barcodes, or activity (log2 RNA/DNA); several files are a replicate each. For a screen; "
+           "predictions have what was observed beside them")
+        ->type_name("FILE");
+    sub.add_option("--cell-type", options.cell_type, "predict: the cell type that is compared")
+        ->type_name("NAME");
+    sub.add_option("--chromosomes", options.chromosomes, "predict: only regions on these")
+        ->delimiter(',')
+        ->type_name("NAMES");
+    sub.add_option(
+           "--scores", options.scores,
+           "predict: a table of other scores, chrom, start, end and columns, such as Enformer's tracks")
+        ->type_name("FILE");
+    sub.add_option("--score-columns", options.score_columns,
+                   "Columns of --scores that are summed; log10(sum + 1) is compared")
+        ->delimiter(',')
+        ->type_name("NAMES");
     sub.add_option("--column", options.columns, "What a column is, over its name; may be repeated")
         ->type_name("WHAT=NAME")
         ->expected(1)

@@ -18,6 +18,7 @@
 #include "mpira/store/text_output.hpp"
 
 #include "report/evaluation_data.hpp"
+#include "report/evaluation_regions.hpp"
 #include "report/evaluation_scores.hpp"
 #include "report/resampled_figures.hpp"
 
@@ -191,6 +192,10 @@ nlohmann::json facts_of(ExportSource const& screen, AssayData const& data, std::
                         ReplicateAgreement const& agreement, double threshold, EvaluateChoice const& choice) {
     nlohmann::json facts;
     facts["screen"] = screen.file().string();
+    facts["job"] = screen.rows().layout().job;
+    if (!choice.scores.empty())
+        facts["other_scores"] = {{"file", choice.scores.string()}, {"content", hash_file(choice.scores)}};
+    if (!choice.chromosomes.empty()) facts["chromosomes"] = choice.chromosomes;
     for (auto const& file : choice.measured)
         facts["measured"].push_back({{"file", file.string()}, {"content", hash_file(file)}});
     if (!choice.states.empty())
@@ -225,11 +230,14 @@ std::string said(Figure const& figure) {
 }
 
 std::string text_of(AssayData const& data, std::vector<Line> const& lines,
-                    ReplicateAgreement const& agreement, double threshold) {
-    std::string text = fmt::format("{} sequences measured and screened{}", data.sequences.size(),
-                                   data.has_pairs ? ", both orientations of one averaged" : "");
-    text += fmt::format("; {} measured elements are not in the screen, {} of the screen are not measured",
-                        data.without_row, data.without_measure);
+                    ReplicateAgreement const& agreement, double threshold, bool of_regions) {
+    std::string text =
+        fmt::format("{} {}{}", data.sequences.size(),
+                    of_regions ? "regions observed and predicted" : "sequences measured and screened",
+                    data.has_pairs ? ", both orientations of one averaged" : "");
+    if (!of_regions)
+        text += fmt::format("; {} measured elements are not in the screen, {} of the screen are not measured",
+                            data.without_row, data.without_measure);
     if (data.too_few_barcodes > 0)
         text += fmt::format(" ({} values with too few barcodes)", data.too_few_barcodes);
     text += fmt::format("\nactivity: {}\n", data.formula);
@@ -239,7 +247,9 @@ std::string text_of(AssayData const& data, std::vector<Line> const& lines,
     if (!std::isnan(agreement.ceiling))
         text += fmt::format("a perfect prediction would reach about r = {:.3f} (replicates' reliability)\n",
                             agreement.ceiling);
-    if (std::isnan(threshold)) {
+    if (of_regions) {
+        text += "no AUPRC: nothing says what is active\n";
+    } else if (std::isnan(threshold)) {
         text += "no AUPRC: --controls names the group of the assay's negative controls\n";
     } else {
         text += fmt::format("active: above {:.3f}, the {:g}th percentile of the negative controls\n",
@@ -262,6 +272,27 @@ std::string text_of(AssayData const& data, std::vector<Line> const& lines,
     return text;
 }
 
+/// Options of the other kind of result: they would do nothing.
+void refuse_others(EvaluateChoice const& choice, bool of_regions) {
+    auto const only = [&](bool given, char const* option, bool fits) {
+        require(!given || fits,
+                fmt::format("{} is of {}", option,
+                            of_regions ? "a screen (mpira lentimpra), and this is mpira predict's"
+                                       : "predictions of regions (mpira predict)"));
+    };
+    require(of_regions || !choice.measured.empty(), "--measured names what the assay measured");
+    only(!choice.measured.empty(), "--measured", !of_regions);
+    only(!choice.columns.empty(), "--column", !of_regions);
+    only(!choice.controls.empty(), "--controls", !of_regions);
+    only(!choice.orientations.empty(), "--orientations", !of_regions);
+    only(!choice.quantities.empty(), "--quantity", !of_regions);
+    only(!choice.cell_type.empty(), "--cell-type", of_regions);
+    only(!choice.chromosomes.empty(), "--chromosomes", of_regions);
+    only(!choice.scores.empty(), "--scores", of_regions);
+    require(choice.scores.empty() == choice.score_columns.empty(),
+            "--scores takes --score-columns, which says what columns of the table are summed");
+}
+
 }  // namespace
 
 std::string evaluate(std::filesystem::path const& screen_file, std::filesystem::path const& output,
@@ -270,8 +301,11 @@ std::string evaluate(std::filesystem::path const& screen_file, std::filesystem::
     ExportChoice rows;
     rows.partial = choice.partial;
     ExportSource const screen(screen_file, rows);
-    auto const data = join(screen, choice);
-    auto const scores = scores_of(screen, data, choice);
+    bool const of_regions = screen.rows().layout().job == "predict";
+    refuse_others(choice, of_regions);
+    auto const data = of_regions ? observed_regions(screen, choice) : join(screen, choice);
+    auto const scores =
+        of_regions ? scores_of_regions(screen, data, choice) : scores_of(screen, data, choice);
     auto const threshold = threshold_of(data);
     auto const agreement = agreement_of(data);
     auto const lines = figures_of(data, scores, threshold, choice);
@@ -280,7 +314,7 @@ std::string evaluate(std::filesystem::path const& screen_file, std::filesystem::
     folder.add("evaluation.json",
                facts_of(screen, data, scores, agreement, threshold, choice).dump(1) + "\n");
     folder.place();
-    return text_of(data, lines, agreement, threshold);
+    return text_of(data, lines, agreement, threshold, of_regions);
 }
 
 }  // namespace mpira::report

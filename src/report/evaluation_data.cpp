@@ -268,6 +268,12 @@ void add_loci(AssayData& data) {
 
 }  // namespace
 
+void add_places(AssayData& data, ExportSource const& source, EvaluateChoice const& choice) {
+    add_states(data, choice);
+    add_held_out(data, source);
+    add_loci(data);
+}
+
 AssayData join(ExportSource const& screen, EvaluateChoice const& choice) {
     auto const measured = genome::read_activity(choice.measured, {choice.columns, choice.least_barcodes});
     AssayData data;
@@ -277,9 +283,7 @@ AssayData join(ExportSource const& screen, EvaluateChoice const& choice) {
     data.too_few_barcodes = measured.too_few_barcodes;
     gather(screen, ScreenRows(screen), measured, choice, data);
     add_controls(data, choice);
-    add_states(data, choice);
-    add_held_out(data, screen);
-    add_loci(data);
+    add_places(data, screen, choice);
     return data;
 }
 

@@ -44,4 +44,8 @@ struct AssayData {
 /// Joins a screen with measurements. Errors as evaluate().
 AssayData join(ExportSource const& screen, EvaluateChoice const& choice);
 
+/// States (choice.states), what the models of `source` held out, loci and folds of sequences that have their
+/// places.
+void add_places(AssayData& data, ExportSource const& source, EvaluateChoice const& choice);
+
 }  // namespace mpira::report

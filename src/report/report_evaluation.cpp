@@ -143,9 +143,10 @@ void add_figures(EvaluationTable const& table, nlohmann::json const& facts, Sect
     }
     if (overall.empty()) return;
     std::pair<std::string, double> const ceiling{"replicates' ceiling", number_of(facts, "ceiling_pearson")};
-    add_intervals(table, overall, "score", "pearson", "Pearson correlation with the assay", ceiling, section);
-    add_intervals(table, overall, "score", "spearman", "Spearman correlation with the assay", {"", kNone},
+    add_intervals(table, overall, "score", "pearson", "Pearson correlation with what was measured", ceiling,
                   section);
+    add_intervals(table, overall, "score", "spearman", "Spearman correlation with what was measured",
+                  {"", kNone}, section);
     add_intervals(table, overall, "score", "auprc", "Active elements: area under precision and recall",
                   {"share of active elements", table.number(overall.front(), table.column("positives"))},
                   section);
@@ -230,9 +231,9 @@ std::optional<Section> evaluation_section(fs::path const& folder) {
     auto const facts = nlohmann::json::parse(text.all(), nullptr, /*allow_exceptions=*/false);
     require(facts.is_object(), fmt::format("{}: no JSON object", json.string()));
     auto const name = (folder / "").parent_path().filename().string();
-    Section section{.title = name.empty() ? folder.string() : name,
-                    .subtitle = fmt::format("mpira evaluate: {} beside what the assay measured",
-                                            text_of(facts, "screen"))};
+    Section section{
+        .title = name.empty() ? folder.string() : name,
+        .subtitle = fmt::format("mpira evaluate: {} beside what was measured", text_of(facts, "screen"))};
     EvaluationTable const figures(folder / "figures.tsv");
     EvaluationTable const sequences(folder / "sequences.tsv");
     add_facts(facts, section);

@@ -135,6 +135,10 @@ std::vector<float> training_means(Inputs const& inputs) {
     std::vector<double> sums(rows * outputs, 0.0);
     std::vector<std::uint32_t> counts(rows, 0);
     for (auto const& run : inputs.train_runs) {
+        bool const is_again =
+            !table.cell_types.empty() &&
+            table.cell_types[table.cell_type_of(run.first)].purpose == Purpose::augmentation;
+        if (is_again) continue;  // a cell type counts once
         for (auto place = run.first; place < run.end; ++place) {
             auto const row = table.rows[place];
             ++counts[row];

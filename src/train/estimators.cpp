@@ -72,6 +72,10 @@ void check_estimator_settings(Settings const& settings) {
         settings.refuse("init.weights",
                         fmt::format("{} starts from no weights; give its setting \"init.weights=\"", kind));
     }
+    if (!settings.texts("input.cutoffs").empty()) {
+        settings.refuse("input.cutoffs",
+                        fmt::format("{} reads no windows; give its setting \"input.cutoffs=\"", kind));
+    }
     if (settings.integer("lora.rank") > 0) {
         settings.refuse("lora.rank",
                         fmt::format("{} has no adaptors; give its setting \"lora.rank=0\"", kind));

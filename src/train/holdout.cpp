@@ -177,8 +177,8 @@ PlaceSplit split_places(genome::RegionColumns const& regions, std::span<std::uin
     for (auto const& [name, places, purpose] : cell_types) {
         auto uses = row_uses.in(name);
         for (auto& use : uses) {
-            bool const wanted =
-                purpose == Purpose::all || (purpose == Purpose::training) == (use == Use::train);
+            bool const trains = purpose == Purpose::training || purpose == Purpose::augmentation;
+            bool const wanted = purpose == Purpose::all || trains == (use == Use::train);
             if (!wanted) use = Use::edge;
         }
         auto const chosen = rows.subspan(places.first, places.size());

@@ -57,6 +57,9 @@ void check_input_settings(Settings const& settings, atlas::Atlas const& atlas,
     if (settings.number("input.least_accessibility") > 0 && !accessible_only) {
         settings.refuse("input.least_accessibility", "goes with input.rows = \"accessible\"");
     }
+    if (!settings.texts("input.cutoffs").empty() && !accessible_only) {
+        settings.refuse("input.cutoffs", "goes with input.rows = \"accessible\"");
+    }
     if (head == model::HeadKind::expression && settings.texts("target.expression").empty()) {
         settings.refuse("target.expression", "name the columns to predict");
     }

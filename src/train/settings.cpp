@@ -109,6 +109,11 @@ std::vector<SettingSpec> train_schema() {
         number("input.least_accessibility", 0, 0, kInfinity,
                "With input.rows = \"accessible\": regions below this are left out (published bulk data: log "
                "aCPM 0.03, on the atlas's scale)."),
+        texts(
+            "input.cutoffs",
+            "Augmentation for few cell types: each cutoff makes windows of the regions that are at least as "
+            "accessible, on the atlas's scale, beside those of all of input.rows = \"accessible\"; for "
+            "training only. Ascending: [0.1, 0.2, 0.4]."),
         text("input.scale_set", "all_regions",
              "Scale set of the atlas: feature = min(1, raw / scale). cell_type: each cell type's own."),
         texts("input.left_out_motifs", "Motif columns that are 0 for this model, in training and after it."),

@@ -41,6 +41,19 @@ std::vector<std::size_t> motif_columns(Settings const& settings, atlas::Atlas co
     return columns;
 }
 
+std::vector<double> cutoffs_of(Settings const& settings) {
+    std::vector<double> cutoffs;
+    for (auto const& text : settings.texts("input.cutoffs")) {
+        auto const cutoff = text::to_number(text);
+        if (!cutoff || !(*cutoff > (cutoffs.empty() ? 0 : cutoffs.back()))) {
+            settings.refuse("input.cutoffs",
+                            fmt::format("'{}': write numbers above 0 that ascend, as 0.1,0.2,0.4", text));
+        }
+        cutoffs.push_back(*cutoff);
+    }
+    return cutoffs;
+}
+
 // Makes the table of all cell types.
 class TableMaker {
 public:
@@ -49,7 +62,8 @@ public:
           atlas_(atlas),
           cell_types_(std::move(cell_types)),
           left_out_(motif_columns(settings, atlas, "input.left_out_motifs")),
-          carried_(motif_columns(settings, atlas, "holdout.motifs")) {
+          carried_(motif_columns(settings, atlas, "holdout.motifs")),
+          cutoffs_(cutoffs_of(settings)) {
         if (cell_types_.empty()) cell_types_.emplace_back();
         table_.features = atlas.features();
         switch (head_of(settings)) {
@@ -89,6 +103,7 @@ private:
         }
         if (carried_.empty()) {
             append(cell_type, Purpose::all, scales, rows);
+            append_cutoffs(cell_type, scales, rows);
             return;
         }
         auto const cutoff = static_cast<float>(settings_.number("holdout.motif_cutoff"));
@@ -103,6 +118,26 @@ private:
         if (without.empty()) settings_.refuse("holdout.motifs", "every region carries one of them");
         append(cell_type, Purpose::training, scales, without);
         append(cell_type, Purpose::scoring, scales, rows);
+        append_cutoffs(cell_type, scales, without);
+    }
+
+    // The same cell type again, with fewer regions each time, for training only.
+    void append_cutoffs(std::string const& cell_type, std::vector<float> const& scales,
+                        std::vector<std::uint32_t> rows) {
+        for (double const cutoff : cutoffs_) {
+            auto const values = atlas_.accessibility(cell_type);
+            auto const before = rows.size();
+            std::erase_if(rows, [&](std::uint32_t row) { return values[row] < cutoff; });
+            if (rows.size() == before || rows.empty()) {
+                settings_.refuse(
+                    "input.cutoffs",
+                    fmt::format("{:g} leaves {} of {} regions of {} (values go up to {:g}); each "
+                                "cutoff has to leave out some more, and not all",
+                                cutoff, rows.size(), before, cell_type,
+                                *std::max_element(values.begin(), values.end())));
+            }
+            append(cell_type, Purpose::augmentation, scales, rows);
+        }
     }
 
     void append(std::string const& cell_type, Purpose purpose, std::vector<float> const& scales,
@@ -157,6 +192,7 @@ private:
     std::vector<std::string> cell_types_;
     std::vector<std::size_t> left_out_;
     std::vector<std::size_t> carried_;
+    std::vector<double> cutoffs_;
     TrainingTable table_;
 };
 

@@ -80,7 +80,8 @@ TEST(ReadSettings, OverridesWinAndAreChecked) {
     EXPECT_TRUE(parse("chroms = [\"a\"]\n", {"chroms=[]"}).texts("chroms").empty());
     EXPECT_THAT(message_of([] { parse("", {"chroms=[a]"}); }),
                 AllOf(HasSubstr("--set chroms=[a]"), HasSubstr("chroms=a,b")));
-    EXPECT_THAT(message_of([] { parse("", {"chroms=[1.5]"}); }), HasSubstr("texts or integers"));
+    EXPECT_EQ(parse("", {"chroms=[1.5, 2]"}).texts("chroms"), (std::vector<std::string>{"1.5", "2"}));
+    EXPECT_THAT(message_of([] { parse("", {"chroms=[true]"}); }), HasSubstr("texts or numbers"));
     EXPECT_THAT(message_of([] { parse("", {"seed"}); }), HasSubstr("--set seed: expected key.path=value"));
     EXPECT_THAT(message_of([] { parse("", {"sed=1"}); }), AllOf(HasSubstr("--set"), HasSubstr("'seed'")));
 }

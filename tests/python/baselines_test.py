@@ -158,6 +158,7 @@ WRONG = [
      ["folds.ranges", "train.lr", "ridge"]),
     (settings("A: model.kind=ridge target.kind=masked"), ["model.kind", "masking"]),
     (settings("A: model.kind=ridge init.weights=base.safetensors"), ["init.weights", "ridge"]),
+    (settings("A: model.kind=ridge input.cutoffs=0.5"), ["input.cutoffs", "ridge reads no windows"]),
     ([*settings("A: model.kind=forest"), "--set", "lora.rank=4"], ["lora.rank", "forest"]),
 ]
 

@@ -136,7 +136,7 @@ def main():
             assert message in log, (message, log)
             (folder / "bad.h5ad").unlink()
         refused("a file that `mpira counts` wrote", (*features, "--set", f"expression.cage={folder}/atlas.h5ad"))
-        toy.write_fragments(folder / "fragments.tsv.gz", [("chr1", 500, 900, "cell", 1)])
+        toy.write_tabix(folder / "fragments.tsv.gz", [("chr1", 500, 900, "cell", 1)])
         counts(folder / "fragments.h5ad", "--set", f"fragments=x={folder}/fragments.tsv.gz")
         refused("not of cage", (*features, "--set", f"expression.cage={folder}/fragments.h5ad"))
         refused("counts of 5' ends (cage) are no accessibility",

@@ -17,7 +17,7 @@ def write_fragments(path, rng, lengths, count):
         start = int(rng.integers(0, lengths[chrom] - 20))
         fragments.append((chrom, start, min(lengths[chrom], start + int(rng.integers(1, 900))), f"cell{rng.integers(40)}-1"))
     fragments.sort()
-    toy.write_fragments(path, ((*fragment, rng.integers(1, 5)) for fragment in fragments))
+    toy.write_tabix(path, ((*fragment, rng.integers(1, 5)) for fragment in fragments))
     return path
 
 

@@ -88,7 +88,7 @@ def own_data(folder):
                 genes.append((f"GENE{len(genes)}", chrom, at + 100, "+-"[int(rng.integers(2))]))
     for kind, lines in peaks.items():
         (mine / f"{kind}.narrowPeak").write_text("\n".join(lines) + "\n")
-    toy.write_fragments(mine / "fragments.tsv.gz", ((*fragment, 1) for fragment in sorted(fragments)))
+    toy.write_tabix(mine / "fragments.tsv.gz", ((*fragment, 1) for fragment in sorted(fragments)))
     (mine / "barcodes.tsv").write_text("".join(f"{kind}{i}-1\t{kind}\n" for kind in peaks for i in range(9)))
     (mine / "genes.gtf").write_text("".join(
         f'{chrom}\ttest\tgene\t{at + 1 if strand == "+" else max(1, at - 800)}\t{at + 800 if strand == "+" else at + 1}\t.\t{strand}\t.\t'
@@ -96,6 +96,22 @@ def own_data(folder):
     (mine / "tpm.tsv").write_text("gene\tT\tB\n" + "".join(
         f"{name}\t{rng.gamma(0.6, 30):.2f}\t{rng.gamma(0.6, 30):.2f}\n" for name, *_ in genes))
     toy.write_motifs(mine / "motifs.meme", rng, 12, (6, 10))
+    for name in ("hits.bed", "ctss.bed"):
+        rows = []
+        for chrom, length in lengths.items():
+            for at in sorted(rng.choice(length - 20, 2500 if name == "hits.bed" else 800, replace=False)):
+                hit, strand = f"AC{rng.integers(14):04d}", "+-"[int(rng.integers(2))]
+                rows.append((chrom, at, at + 9, hit, f"{rng.gamma(6):.3f}", strand) if name == "hits.bed" else
+                            (chrom, at, at + 1, ".", rng.integers(1, 90), strand))
+        toy.write_tabix(mine / f"{name}.gz", rows)
+    # Scores of another model, of the regions that the page's first command makes.
+    mpira("regions", mine / "T.narrowPeak", mine / "B.narrowPeak", "--chrom-sizes", mine / "chrom.sizes",
+          "--output", mine / "scored.bed", code=0)
+    rows = [line.split("\t")[:3] for line in (mine / "scored.bed").read_text().splitlines()]
+    (mine / "tracks.tsv").write_text("chrom\tstart\tend\t4828\t5111\n" + "".join(
+        "\t".join(row) + f"\t{rng.gamma(1, 5):.3f}\t{rng.gamma(1, 5):.3f}\n" for row in rows))
+    (mine / "hits.tsv").write_text("".join(f"AC{i:04d}\tcluster{i // 2}\n" for i in range(14)))
+    (mine / "tss.bed").write_text("".join(f"{chrom}\t{at}\t{at + 1}\t{name}\t0\t{strand}\n" for name, chrom, at, strand in genes))
     library = [(f"element_{i}", toy.random_sequence(rng, 200)) for i in range(30)]
     library += [(f"scrambled_{i}", toy.random_sequence(rng, 200)) for i in range(25)]
     toy.write_fasta(mine / "library.fa", library)
@@ -184,8 +200,9 @@ def run_page(page, folder):
 
 
 # Section of units.md -> results that the pages left.
-RESULTS = {"features: the atlas": ["runs/quickstart/atlas.h5ad", "mine/atlas.h5ad"], "counts": ["mine/counts.h5ad"],
-           "lentimpra": ["runs/first/screen.h5ad", "mine/screen.h5ad"], "predict": ["runs/first/predict.h5ad"],
+RESULTS = {"features: the atlas": ["runs/quickstart/atlas.h5ad", "mine/atlas.h5ad", "mine/hits_atlas.h5ad", "mine/cage_atlas.h5ad",
+                                     "mine/imported.h5ad"], "counts": ["mine/counts.h5ad", "mine/cage.h5ad"],
+           "lentimpra": ["runs/first/screen.h5ad", "mine/screen.h5ad"], "predict": ["runs/first/predict.h5ad", "mine/cage_predictions.h5ad"],
            "jacobian": ["runs/first/jacobian.h5ad", "mine/jacobian.h5ad"], "perturb": ["runs/first/perturb.h5ad"],
            "crispri": ["mine/crispri.h5ad"], "network": ["runs/first/network.h5ad", "mine/network.h5ad"],
            "folds": ["runs/first/folds.h5ad", "mine/folds.h5ad"]}

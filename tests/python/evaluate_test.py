@@ -233,5 +233,73 @@ def other_ways_to_say_it(folder):
     assert "--overwrite" in told.text, told.text
 
 
+def regions_beside_other_scores(folder):
+    """Predictions of regions and what the atlas has there, of both strands, beside tracks of another model: as CAGE and
+    Enformer are compared."""
+    make_inputs(folder)
+    rng = np.random.default_rng(12)
+    names = read_anndata(folder / "atlas.h5ad").obs_names
+    values = np.log10(rng.gamma(0.5, 40, (len(names), 2)) * (rng.random((len(names), 2)) < 0.7) + 1)
+    (folder / "cage.tsv").write_text("region\tK562.plus\tK562.minus\n" + "".join(
+        f"{name}\t{plus!r}\t{minus!r}\n" for name, (plus, minus) in zip(names, values.tolist())))
+    mpira("features", "--config", folder / "features.toml", "--set", f"expression.table={folder}/cage.tsv",
+          "--output", folder / "cage.h5ad", code=0)
+    atlas = read_anndata(folder / "cage.h5ad")
+    write_weights(folder / "cage.safetensors", atlas, "expression", 5, [["chr2", 0, 7000]],
+                  card={"output_names": ["K562.plus", "K562.minus"]})
+    predict = ["predict", "--set", f"atlas.file={folder}/cage.h5ad", "--set", f"model.weights={folder}/cage.safetensors",
+               "--set", "cell_types=toy_cell"]
+    mpira(*predict, "--output", folder / "predict.h5ad", code=0)
+    predictions = read_anndata(folder / "predict.h5ad")
+    obs = predictions.obs
+    both = lambda matrix: np.log10(10 ** matrix[:, 0].astype(float) + 10 ** matrix[:, 1].astype(float) - 1)
+    truth = pd.DataFrame({"chrom": obs["chrom"].astype(str), "start": obs["region_start"], "end": obs["region_end"],
+                          "measured": both(predictions.layers["observed"]), "prediction": both(predictions.X)})
+    tracks = rng.gamma(1, 3, (len(truth), 2)) + 10 ** truth.measured.to_numpy()[:, None]
+    table = truth[["chrom", "start", "end"]].assign(**{"0": 1.0, "4828": tracks[:, 0], "5111": tracks[:, 1]}).iloc[:-2]
+    table.sample(frac=1, random_state=2).to_csv(folder / "enformer.tsv", sep="\t", index=False)
+    truth["4828+5111"] = np.log10(tracks.sum(axis=1) + 1)
+    truth.loc[truth.index[-2:], "4828+5111"] = np.nan
+
+    base = ["evaluate", folder / "predict.h5ad", "--resamples", "50"]
+    scores = ["--scores", folder / "enformer.tsv", "--score-columns", "4828,5111"]
+    told = mpira(*base, *scores, "--output", folder / "regions", code=0)
+    assert "K562 of both strands" in told.text and "regions observed and predicted" in told.text, told.text
+    mpira(*base, *scores, "--chromosomes", "chr2", "--output", folder / "chr2", code=0)
+    for output, rows in (("regions", truth), ("chr2", truth[truth.chrom == "chr2"])):
+        sequences = pd.read_csv(folder / output / "sequences.tsv", sep="\t", float_precision="round_trip")
+        assert list(sequences.start) == list(rows.start) and (sequences.chrom == rows.chrom.to_numpy()).all()
+        for column in ("measured", "prediction", "4828+5111"):
+            np.testing.assert_allclose(sequences[column], rows[column], rtol=1e-9, atol=1e-9)
+        figures = pd.read_csv(folder / output / "figures.tsv", sep="\t", float_precision="round_trip")
+        subsets = {"all": rows.chrom != "", "held out": rows.chrom == "chr2", "trained on": rows.chrom != "chr2"}
+        assert set(figures.subset) == {name for name, which in subsets.items() if which.sum() >= 3}
+        for line in figures.itertuples():
+            part = rows[subsets[line.subset]]
+            part = part[part[line.score].notna()]
+            assert line.sequences == len(part)
+            np.testing.assert_allclose(line.pearson, pearsonr(part[line.score], part.measured)[0], atol=1e-9)
+            np.testing.assert_allclose(line.spearman, spearmanr(part[line.score], part.measured)[0], atol=1e-9)
+    assert json.loads((folder / "chr2/evaluation.json").read_text())["chromosomes"] == ["chr2"]
+
+    def refused(message, *words):
+        told = mpira(*words, "--output", folder / "wrong", code=2)
+        assert message in told.text and not (folder / "wrong").exists(), (message, told.text)
+
+    refused("--measured is of a screen", *base, "--measured", folder / "enformer.tsv")
+    refused("did you mean 'chr2'", *base, "--chromosomes", "chr22")
+    refused("did you mean 'toy_cell'", *base, "--cell-type", "toy_cel")
+    refused("--score-columns", *base, "--scores", folder / "enformer.tsv")
+    refused("did you mean '5111'", *base, "--scores", folder / "enformer.tsv", "--score-columns", "5112")
+    (folder / "bad.tsv").write_text("chrom\tstart\tend\tx\nchr1\t1\t2\t-3\n")
+    refused("bad.tsv, line 2: its scores sum to less than 0", *base, "--scores", folder / "bad.tsv", "--score-columns", "x")
+    (folder / "bad.tsv").write_text("chrom\tstart\tend\tx\nchr1\t1\t2\t3\n")
+    refused("none of its regions is predicted", *base, "--scores", folder / "bad.tsv", "--score-columns", "x")
+    rng = np.random.default_rng(8)
+    screen(folder, rng)
+    refused("--chromosomes is of predictions", "evaluate", folder / "screen.h5ad", "--measured", folder / "x", "--chromosomes", "chr1")
+    refused("--measured names what the assay measured", "evaluate", folder / "screen.h5ad")
+
+
 if __name__ == "__main__":
-    run_cases([figures_equal_those_of_scipy_and_scikit_learn, other_ways_to_say_it])
+    run_cases([figures_equal_those_of_scipy_and_scikit_learn, other_ways_to_say_it, regions_beside_other_scores])

@@ -19,6 +19,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parent))
+import evaluate_test
 import folds_test
 import jacobian_test
 import network_test
@@ -345,6 +346,52 @@ def an_unfinished_campaign_is_told_as_such(folder):
     assert f"0 of {rows} done" in text and Page(text)
 
 
+def an_evaluation(folder):
+    """The folder of mpira evaluate as a section: its figures, a dot a score, and the measured activities."""
+    rng = np.random.default_rng(8)
+    result, bed = evaluate_test.screen(folder, rng)
+    evaluate_test.assay(folder, list(bed.name), rng).to_csv(folder / "counts.tsv", sep="\t", index=False)
+    evaluated = folder / "evaluation"
+    mpira("evaluate", folder / "screen.h5ad", "--measured", folder / "counts.tsv", "--column", "element=oligo",
+          "--controls", "control", "--resamples", "50", "--output", evaluated, code=0)
+    report(folder / "report.html", folder / "screen.h5ad", evaluated, "--tables", folder / "tables")
+    page, data = read_page(folder / "report.html")
+    figures = pd.read_csv(evaluated / "figures.tsv", sep="\t", float_precision="round_trip")
+    shown = table(folder / "tables", "evaluation_figures")
+    assert list(shown.score) == list(figures.score) and list(shown.subset) == list(figures.subset)
+    for column in ("pearson", "pearson_low", "spearman", "auprc", "positives"):
+        close(shown[column], figures[column], column)
+    overall = figures[figures.subset == "all"]
+    for name in ("pearson", "spearman", "auprc"):
+        drawn = next(plot for plot in data if plot["x"].get("t") == name)
+        assert drawn["y"]["n"] == list(overall.score), drawn
+        points = next(series for series in drawn["s"] if series["m"] == "p")
+        np.testing.assert_allclose(points["x"], overall[name], rtol=1e-3)
+    by_subset = [plot for plot in data if plot["x"].get("t") == "pearson"][1]
+    assert by_subset["y"]["n"] == list(figures[figures.score == overall.score.iloc[0]].subset)
+    sequences = pd.read_csv(evaluated / "sequences.tsv", sep="\t")
+    cloud = next(plot for plot in data if plot["y"].get("t") == "measured activity")
+    assert sum(len(series["x"]) for series in cloud["s"]) == len(sequences)
+    assert {series["n"] for series in cloud["s"]} == {"elements", "negative controls"}
+    text = (folder / "report.html").read_text()
+    facts = json.loads((evaluated / "evaluation.json").read_text())
+    assert f"r = {facts['ceiling_pearson']:.4g}" in text and "replicates r1 and r3" in text
+
+    def refused(what, *words):
+        told = report(folder / "wrong.html", *words, code=2)
+        assert what in told.text and not (folder / "wrong.html").exists(), told.text
+
+    refused("of folders those are reported", folder)
+    torn = folder / "torn"
+    shutil.copytree(evaluated, torn)
+    (torn / "figures.tsv").write_text((torn / "figures.tsv").read_text().replace("pearson_low", "low", 1))
+    refused("has no column 'pearson_low'", torn)
+    (torn / "figures.tsv").write_text("subset\tscore\nall\n")
+    refused("figures.tsv, line 2: 1 fields, its header has 2", torn)
+    (torn / "evaluation.json").write_text("[1")
+    refused("no JSON object", torn)
+
+
 def wrong_requests_are_named(folder):
     screen = results() / "screen" / "screen.h5ad"
     (folder / "other.txt").write_text("no result\n")
@@ -433,7 +480,7 @@ def browsers_open_it(folder):
 if __name__ == "__main__":
     try:
         run_cases([a_screen_as_anndata_reads_it, hostile_names_do_no_harm, a_sweep_beside_its_baselines, a_training_run,
-                   genes_and_their_regions, knock_outs_and_measured_pairs, a_network, an_unfinished_campaign_is_told_as_such, wrong_requests_are_named,
+                   genes_and_their_regions, knock_outs_and_measured_pairs, a_network, an_unfinished_campaign_is_told_as_such, an_evaluation, wrong_requests_are_named,
                    browsers_open_it])
     finally:
         tidy_up()

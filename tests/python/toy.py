@@ -31,8 +31,8 @@ def write_motifs(path, rng, count, widths):
     path.write_text(meme)
 
 
-def write_fragments(path, sorted_rows):
-    """bgzip and its tabix index; rows: chromosome, start, end, barcode, reads."""
+def write_tabix(path, sorted_rows):
+    """bgzip and its tabix index; rows: chromosome, start, end and what else a line has."""
     import pysam
 
     path.with_suffix("").write_text("".join("\t".join(map(str, row)) + "\n" for row in sorted_rows))

@@ -183,6 +183,22 @@ def check_leaving_out(folder):
         table = [line.split("\t") for line in (folder / "cut.heldout.tsv").read_text().splitlines()[1:]]
         assert {float(row[4]) > 0 for row in table} == {nonzero} and (len(table) > 40) == (rows == 3), (words, len(table))
 
+    # Augmentation: the regions of two cutoffs beside all, in training alone; each region is scored once.
+    def regions_of(output, *words):
+        run, _, card = train(folder, output, *kind, "input.rows=accessible", "target.cell_type=A,B", "train.epochs=2",
+                             "input.accessibility=quantitative", *words)
+        rows = (folder / output).with_suffix(".heldout.tsv").read_text().splitlines()
+        return int(re.search(r"(\d+) regions to train on", run.text)[1]), [row.split("\t")[0:3] for row in rows], card
+
+    signal = [line.split("\t") for line in (folder / "accessibility.tsv").read_text().splitlines()[1:]]
+    place = lambda name: (name.split(":")[0], sum(map(int, name.split(":")[1].split("-"))) // 2)
+    in_training = [row for row in signal if place(row[0])[0] != "chr3" and not (place(row[0])[0] == "chr2" and place(row[0])[1] < 60000)]
+    more = sum(float(row[1 + cell]) >= 0.5 for row in in_training for cell in (0, 1))
+    alone, augmented = regions_of("alone.safetensors"), regions_of("augmented.safetensors", "input.cutoffs=[0.5]")
+    assert augmented[0] - alone[0] in range(more - 4, more + 1) and more > 40, (alone[0], augmented[0], more)
+    assert augmented[1] == alone[1] and augmented[2]["seen"] == alone[2]["seen"]
+    assert augmented[2]["content_hash"] != alone[2]["content_hash"]
+
     _, _, card = train(folder, "permuted.safetensors", *kind, "target.permute_labels=3", "train.epochs=25")
     assert abs(card["training"]["held_out"]["pearson"]) < 0.25 < with_motif
     print(f"held out: Pearson {with_motif:.2f}, without the motif {blind:.2f}, labels permuted "
@@ -203,6 +219,9 @@ def check_baselines_and_wrong_inputs(folder):
         (["target.expression=A.plus"], "{cell_type}"), (["target.cell_type=A,A"], "twice"),
         (["input.left_out_motifs=bound"], "boundA"), (["train.patience=3", "validation.mode=none", "validation.regions="], "train.patience"),
         ([f"init.weights={folder / 'lora.safetensors'}"], "adaptor"), (["init.weights=nowhere"], "nowhere"),
+        (["input.cutoffs=0.5", "input.rows=all", "input.accessibility=constant"], "goes with input.rows"),
+        (["input.cutoffs=0.5,0.3"], "'0.3': write numbers above 0 that ascend"), (["input.cutoffs=x"], "'x'"),
+        (["input.cutoffs=0.1"], "0.1 leaves"), (["input.cutoffs=3"], "3 leaves 0 of"),
         (["target.kind=masked", "model.kind=cnn"], "masking"), (["train.ema_decay=1"], "train.ema_decay"),
     ]
     for words, expected in wrong:

@@ -87,6 +87,10 @@ struct ExportOptions {
 /// Options of `mpira evaluate`.
 struct EvaluateOptions {
     std::vector<std::filesystem::path> measured;
+    std::string cell_type;
+    std::vector<std::string> chromosomes;
+    std::filesystem::path scores;
+    std::vector<std::string> score_columns;
     std::vector<std::string> columns;  ///< "what=name"
     double least_barcodes = 10;
     std::string controls;

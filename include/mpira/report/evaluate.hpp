@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-/// A lentimpra screen beside what the assay measured (`mpira evaluate`). Serial, no MPI.
+/// A lentimpra screen, or predictions of regions, beside what was measured (`mpira evaluate`). Serial, no
+/// MPI.
 namespace mpira::report {
 
 struct EvaluateChoice {
@@ -18,6 +19,12 @@ struct EvaluateChoice {
     std::vector<std::string>
         orientations;  ///< ends of names that tell the two orientations of a sequence apart
     std::vector<std::string> quantities;  ///< of the screen; empty: the maximum over strands, or all there is
+    /// Of predictions: which are compared (empty: the only cell type; all chromosomes), and a table of other
+    /// scores, of which columns are summed.
+    std::string cell_type;
+    std::vector<std::string> chromosomes;
+    std::filesystem::path scores;
+    std::vector<std::string> score_columns;
     std::uint64_t resamples = 1000;
     std::uint64_t seed = 0;
     bool partial = false;
@@ -29,6 +36,9 @@ struct EvaluateChoice {
 /// paired difference and its shuffled arm, GC content, ridge on the element's own vector fitted out of fold.
 /// Figures (Pearson, Spearman, AUPRC over the 95th percentile of the controls) with 95 % intervals from
 /// resampling 1 Mb loci: over all, by group and state, and for what the models held out.
+///
+/// Of a result of mpira predict, regions take the place of sequences, and what the atlas has there that of
+/// measurements; Pearson and Spearman likewise, by state and for what the model held out.
 ///
 /// Writes the folder `output`: sequences.tsv, figures.tsv, evaluation.json. Returns a text for people.
 /// Origin::usage naming file and column for tables that don't fit, and for a screen without such an element.

@@ -9,11 +9,12 @@
 
 namespace mpira::train {
 
-/// What the places of a cell type may be used for.
-enum class Purpose : std::uint8_t { all, training, scoring };
+/// What the places of a cell type may be used for. Augmentation is training once more, on regions that the
+/// cell type has already (input.cutoffs).
+enum class Purpose : std::uint8_t { all, training, scoring, augmentation };
 
-/// The places of one cell type in a table. A cell type may be there twice: for training without some regions
-/// (holdout.motifs), and for scoring with all.
+/// The places of one cell type in a table. A cell type may be there several times: for training without some
+/// regions (holdout.motifs, and once for each of input.cutoffs), and for scoring with all.
 struct CellTypePlaces {
     std::string name;
     genome::PlaceRange places;

@@ -25,6 +25,8 @@ class Mpira(CMakePackage):
     depends_on("libbigwig")
     depends_on("sqlite@3:")
     depends_on("libdeflate")
+    depends_on("c-blosc")
+    depends_on("zstd")
     depends_on("xxhash")
     depends_on("cli11")
     depends_on("tomlplusplus")
