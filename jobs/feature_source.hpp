@@ -32,8 +32,9 @@ public:
     [[nodiscard]] virtual nlohmann::json record() const = 0;
     /// Names and content hashes of what is read, for uns/inputs.
     [[nodiscard]] virtual std::vector<std::pair<std::string, std::string>> inputs() const = 0;
-    /// "286 features (286 motifs), scanned over 500 bp": for the log.
+    /// "286 features (286 motifs)", "scanned over 500 bp around their centre": for the log.
     [[nodiscard]] virtual std::string describe() const = 0;
+    [[nodiscard]] virtual std::string how() const = 0;
     [[nodiscard]] virtual double cost(genome::Region const& region) const = 0;
 
     /// What is counted beside the features, a number a region: "unknown_bases". A column of obs.

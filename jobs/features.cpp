@@ -54,8 +54,9 @@ public:
     void finish(store::FinishedRows& rows) override;
 
     [[nodiscard]] std::string describe() const override {
-        return fmt::format("{} regions x {} of {}; {} cell types{}", regions_.size(), source_->describe(),
-                           settings_.text("genome.assembly"), accessibility_.cell_types().size(),
+        return fmt::format("{} regions x {} of {}, {}; {} cell types{}", regions_.size(), source_->describe(),
+                           settings_.text("genome.assembly"), source_->how(),
+                           accessibility_.cell_types().size(),
                            expression_.columns().empty()
                                ? std::string()
                                : fmt::format(", {} expression columns", expression_.columns().size()));
@@ -222,7 +223,7 @@ void Features::finish(store::FinishedRows& rows) {
     auto const never = fill_scales(features, accessibility, width, types, scale_sets_.size(),
                                    rows.fixed_array<float>("varm/scale"));
     if (never == width)
-        fail_usage(fmt::format("no region has any of the {} features: {}", width, source_->describe()));
+        fail_usage(fmt::format("no region has any of the {} features: {}", width, source_->how()));
     std::vector<std::int64_t> open(types, 0);
     for (std::size_t i = 0; i < accessibility.size(); ++i) open[i % types] += accessibility[i] > 0 ? 1 : 0;
     for (std::size_t type = 0; type < types; ++type) {

@@ -39,8 +39,9 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> inputs() const override {
         return {{"hits", hits_.content_hash()}};
     }
-    [[nodiscard]] std::string describe() const override {
-        return fmt::format("{} features, sums of the hits in {}", names().size(), file_.string());
+    [[nodiscard]] std::string describe() const override { return fmt::format("{} features", names().size()); }
+    [[nodiscard]] std::string how() const override {
+        return fmt::format("sums of the hits in {}", file_.string());
     }
     [[nodiscard]] double cost(genome::Region const& region) const override {
         return static_cast<double>(region.length());

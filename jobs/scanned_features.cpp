@@ -38,10 +38,12 @@ public:
         return {{"genome", hash_file(fasta_.file())}, {"scan_model", model().hash()}};
     }
     [[nodiscard]] std::string describe() const override {
+        return fmt::format("{} features ({} motifs)", names().size(), model().motif_count());
+    }
+    [[nodiscard]] std::string how() const override {
         auto const length = model().scan_length;
-        return fmt::format(
-            "{} features ({} motifs), scanned over {}", names().size(), model().motif_count(),
-            length == 0 ? std::string("their own length") : fmt::format("{} bp around their centre", length));
+        return fmt::format("scanned over {}", length == 0 ? std::string("their own length")
+                                                          : fmt::format("{} bp around their centre", length));
     }
     [[nodiscard]] double cost(genome::Region const& region) const override {
         return static_cast<double>(window(region).length());
