@@ -198,11 +198,11 @@ void Import::read_promoters() {
     if (!zarr_.contains("gene_idx_info_index")) return;
     auto const names = zarr_.strings("gene_idx_info_name");
     auto const strands = zarr_.strings("gene_idx_info_strand");
-    auto const rows = zarr_.numbers("gene_idx_info_index", 0, zarr_.shape("gene_idx_info_index").front());
     auto const where = zarr_.folder().string() + "/gene_idx_info_";
-    require(names.size() == rows.size() && strands.size() == rows.size(),
-            fmt::format("{}*: {} indices, {} names and {} strands", where, rows.size(), names.size(),
-                        strands.size()));
+    std::vector<std::uint64_t> const shape{names.size()};
+    require(zarr_.shape("gene_idx_info_index") == shape && strands.size() == names.size(),
+            fmt::format("{}*: index, name and strand differ in length", where));
+    auto const rows = zarr_.numbers("gene_idx_info_index", 0, names.size());
     std::vector<std::int64_t> at;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         require(

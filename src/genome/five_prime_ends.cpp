@@ -1,6 +1,4 @@
-#include <algorithm>
-#include <array>
-#include <optional>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,42 +11,6 @@
 
 namespace mpira::genome {
 namespace {
-
-class TabixFivePrime final : public FragmentFile::Source {
-public:
-    TabixFivePrime(std::filesystem::path const& file, HtsFile opened)
-        : Source(file), lines_(*this, std::move(opened)) {}
-
-    void read(std::string_view chrom, std::int64_t start, std::int64_t end,
-              std::function<void(Fragment const&)> const& each) override {
-        lines_.read(chrom, start, end, [&](std::string_view line) { each(parse(line)); });
-    }
-    [[nodiscard]] bool is_alignments() const noexcept override { return false; }
-    [[nodiscard]] std::vector<std::string> const& chroms() const noexcept override { return lines_.chroms(); }
-
-private:
-    [[nodiscard]] Fragment parse(std::string_view line) const {
-        auto const said = [&](std::string_view what) {
-            refuse(fmt::format("'{}': {}", line.substr(0, 80), what));
-        };
-        auto const fields = text::split(line, '\t');
-        if (fields.size() < 6)
-            said("a start site has chromosome, start, end, name, number of reads and strand, by tabs");
-        auto const start = text::to_integer(fields[1]);
-        auto const end = text::to_integer(fields[2]);
-        if (!start || !end || *start < 0 || *end != *start + 1)
-            said("a start site is one base, end = start + 1; of reads make start sites first, or give a BAM");
-        auto const reads = text::to_number(fields[4]);
-        constexpr double kMost = 2e9;
-        if (!reads || *reads < 0 || *reads > kMost ||
-            *reads != static_cast<double>(static_cast<std::int64_t>(*reads)))
-            said(fmt::format("'{}' is no number of reads; counts are needed, not TPM", fields[4]));
-        if (fields[5] != "+" && fields[5] != "-") said(fmt::format("'{}' is no strand", fields[5]));
-        return {*start, *end, {}, fields[5].front(), static_cast<std::int64_t>(*reads)};
-    }
-
-    TabixLines lines_;
-};
 
 class BamFivePrime final : public FragmentFile::Source {
 public:
@@ -77,10 +39,25 @@ private:
 
 }  // namespace
 
-std::unique_ptr<FragmentFile::Source> open_tabix_five_prime(std::filesystem::path const& file,
-                                                            HtsFile opened) {
-    return std::make_unique<TabixFivePrime>(file, std::move(opened));
+Fragment parse_start_site(IndexedFile const& file, std::string_view line) {
+    auto const refuse = [&](std::string_view what) {
+        file.refuse(fmt::format("'{}': {}", line.substr(0, 80), what));
+    };
+    std::string_view fields[6];
+    if (first_fields(line, fields) < 6)
+        refuse("a start site has chromosome, start, end, name, number of reads and strand, by tabs");
+    auto const start = text::to_integer(fields[1]);
+    auto const end = text::to_integer(fields[2]);
+    if (!start || !end || *start < 0 || *end != *start + 1)
+        refuse("a start site is one base, end = start + 1; of reads make start sites first, or give a BAM");
+    auto const reads = text::to_number(fields[4]);
+    constexpr double kMost = 2e9;
+    if (!reads || *reads < 0 || *reads > kMost || *reads != std::floor(*reads))
+        refuse(fmt::format("'{}' is no number of reads; counts are needed, not TPM", fields[4]));
+    if (fields[5] != "+" && fields[5] != "-") refuse(fmt::format("'{}' is no strand", fields[5]));
+    return {*start, *end, {}, fields[5].front(), static_cast<std::int64_t>(*reads)};
 }
+
 std::unique_ptr<FragmentFile::Source> open_bam_five_prime(std::filesystem::path const& file, HtsFile opened,
                                                           AlignmentRules const& rules) {
     return std::make_unique<BamFivePrime>(file, std::move(opened), rules);

@@ -27,12 +27,15 @@ public:
     [[nodiscard]] virtual std::vector<std::string> const& chroms() const noexcept = 0;
 };
 
-std::unique_ptr<FragmentFile::Source> open_tabix_fragments(std::filesystem::path const& file, HtsFile opened);
+/// What a line of a table says, or its refusal.
+using ParseLine = Fragment (*)(IndexedFile const& file, std::string_view line);
+Fragment parse_fragment(IndexedFile const& file, std::string_view line);
+Fragment parse_start_site(IndexedFile const& file, std::string_view line);  ///< of CAGE
+
+std::unique_ptr<FragmentFile::Source> open_tabix(std::filesystem::path const& file, HtsFile opened,
+                                                 ParseLine parse);
 std::unique_ptr<FragmentFile::Source> open_bam_fragments(std::filesystem::path const& file, HtsFile opened,
                                                          AlignmentRules const& rules);
-
-std::unique_ptr<FragmentFile::Source> open_tabix_five_prime(std::filesystem::path const& file,
-                                                            HtsFile opened);
 std::unique_ptr<FragmentFile::Source> open_bam_five_prime(std::filesystem::path const& file, HtsFile opened,
                                                           AlignmentRules const& rules);
 

@@ -13,12 +13,13 @@ FragmentFile::FragmentFile(fs::path const& file, AlignmentRules const& rules) {
     QuietHtslib const quiet;
     auto opened = open_lookup_file(file);
     bool const is_bam = hts_get_format(opened.get())->format == bam;
-    if (rules.ends == Ends::five_prime)
-        source_ = is_bam ? open_bam_five_prime(file, std::move(opened), rules)
-                         : open_tabix_five_prime(file, std::move(opened));
+    bool const five_prime = rules.ends == Ends::five_prime;
+    if (!is_bam)
+        source_ = open_tabix(file, std::move(opened), five_prime ? parse_start_site : parse_fragment);
+    else if (five_prime)
+        source_ = open_bam_five_prime(file, std::move(opened), rules);
     else
-        source_ = is_bam ? open_bam_fragments(file, std::move(opened), rules)
-                         : open_tabix_fragments(file, std::move(opened));
+        source_ = open_bam_fragments(file, std::move(opened), rules);
 }
 FragmentFile::FragmentFile(FragmentFile&&) noexcept = default;
 FragmentFile& FragmentFile::operator=(FragmentFile&&) noexcept = default;

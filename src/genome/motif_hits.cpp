@@ -67,16 +67,7 @@ struct MotifHits::State {
             file.refuse(fmt::format("'{}': {}", line.substr(0, 80), what));
         };
         std::string_view fields[5];
-        std::size_t count = 0;
-        for (auto rest = line; count < 5; ++count) {
-            auto const tab = rest.find('\t');
-            fields[count] = rest.substr(0, tab);
-            if (tab == std::string_view::npos) {
-                ++count;
-                break;
-            }
-            rest.remove_prefix(tab + 1);
-        }
+        auto const count = first_fields(line, fields);
         if (count < 5) refuse("a hit has chromosome, start, end, name and score, separated by tabs");
         auto const start = text::to_integer(fields[1]);
         auto const end = text::to_integer(fields[2]);

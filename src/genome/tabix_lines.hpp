@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@
 #include "genome/indexed_file.hpp"
 
 namespace mpira::genome {
+
+/// Fills `fields` with the first ones of a line, between tabs, and returns how many there were.
+std::size_t first_fields(std::string_view line, std::span<std::string_view> fields);
 
 /// Lines of a bgzipped table by place, through its tabix index (FILE.tbi, FILE.csi). Threads: one at a time.
 /// htslib is to be kept quiet (quiet_htslib.hpp) while these are called.
@@ -26,7 +30,8 @@ public:
 
     /// Chromosomes that have lines.
     [[nodiscard]] std::vector<std::string> const& chroms() const noexcept { return chroms_; }
-    /// Calls `each` with every line that shares a base with [start, end) of `chrom`, one of chroms().
+    /// Calls `each` with every line, without its end (LF or CR LF), that shares a base with [start, end) of
+    /// `chrom`, one of chroms().
     void read(std::string_view chrom, std::int64_t start, std::int64_t end,
               std::function<void(std::string_view)> const& each);
 

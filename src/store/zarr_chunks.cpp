@@ -22,8 +22,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// No chunk of a sound store is near this; what a damaged header asks for is not allocated.
+/// What damaged metadata ask for is not allocated: no chunk of a sound store is near the first, and no
+/// compressor here makes more than the second of a byte.
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 31;
+constexpr std::uint64_t kMostRatio = 100'000;
+constexpr std::uint64_t kAlwaysAllowed = std::uint64_t{1} << 24;
 
 [[noreturn]] void refuse(fs::path const& file, std::string_view what) {
     fail_usage(fmt::format("{}: {}", file.string(), what));
@@ -108,6 +111,10 @@ std::vector<std::byte> read_whole(fs::path const& file) {
     return {mapped.bytes().begin(), mapped.bytes().end()};
 }
 
+bool is_credible(std::uint64_t size, std::span<std::byte const> compressed) {
+    return size <= kMostBytes && (size <= kAlwaysAllowed || size / kMostRatio <= compressed.size());
+}
+
 std::uint64_t blosc_size(std::span<std::byte const> bytes) {
     std::size_t size = 0;
     return blosc_cbuffer_validate(bytes.data(), bytes.size(), &size) == 0 ? size : kMostBytes + 1;
@@ -139,11 +146,12 @@ std::vector<std::byte> decompress_texts(std::string const& compressor, std::vect
     bool const says_size = compressor == "blosc" || compressor == "zstd";
     if (says_size) {
         auto const size = compressor == "blosc" ? blosc_size(bytes) : zstd_size(bytes);
-        if (size <= kMostBytes) {
+        if (is_credible(size, bytes)) {
             out.resize(size);
             if (decompress(compressor, bytes, out)) return out;
         }
-    } else if (auto inflated = inflate(deflated(compressor), bytes, kMostBytes)) {
+    } else if (auto inflated = inflate(deflated(compressor), bytes,
+                                       std::max(kAlwaysAllowed, bytes.size() * kMostRatio))) {
         return *std::move(inflated);
     }
     refuse(file, fmt::format("damaged: {} can't read it", compressor));
@@ -190,7 +198,10 @@ ZarrInfo read_zarr_info(fs::path const& folder) {
 std::vector<std::byte> read_zarr_chunk(fs::path const& file, ZarrInfo const& info) {
     if (!fs::exists(file)) return {};
     auto bytes = read_whole(file);
-    std::vector<std::byte> out(info.chunk_values() * info.width);
+    auto const size = info.chunk_values() * info.width;
+    if (!is_credible(size, bytes))
+        refuse(file, fmt::format("damaged: {} bytes can't be the {} that .zarray says", bytes.size(), size));
+    std::vector<std::byte> out(size);
     if (info.compressor.empty()) {
         if (bytes.size() != out.size())
             refuse(file, fmt::format("has {} bytes, {} were expected", bytes.size(), out.size()));
@@ -219,7 +230,8 @@ std::vector<std::string> read_zarr_texts(fs::path const& file, ZarrInfo const& i
         return value;
     };
     auto const count = number();
-    if (count > info.chunks[0]) refuse(file, fmt::format("damaged: {} strings in a chunk", count));
+    if (count > info.chunks[0] || count > bytes.size())
+        refuse(file, fmt::format("damaged: {} strings in a chunk", count));
     std::vector<std::string> texts;
     for (std::uint32_t i = 0; i < count; ++i) {
         auto const length = number();
@@ -228,7 +240,6 @@ std::vector<std::string> read_zarr_texts(fs::path const& file, ZarrInfo const& i
         std::memcpy(text.data(), bytes.data() + at, length);
         at += length;
     }
-    texts.resize(info.chunks[0]);
     return texts;
 }
 

@@ -35,7 +35,8 @@ ZarrInfo read_zarr_info(std::filesystem::path const& folder);
 /// missing, which means the fill value. Origin::usage naming the file when it is damaged.
 std::vector<std::byte> read_zarr_chunk(std::filesystem::path const& file, ZarrInfo const& info);
 
-/// Texts of a chunk of strings of any length (codec vlen-utf8). A missing file is refused, too.
+/// Texts of a chunk of strings of any length (codec vlen-utf8), which may be fewer than a full chunk's. A
+/// missing file is refused, too.
 std::vector<std::string> read_zarr_texts(std::filesystem::path const& file, ZarrInfo const& info);
 
 }  // namespace mpira::store

@@ -139,12 +139,15 @@ std::vector<std::string> ZarrReader::strings(std::string_view array) const {
         auto const file = folder_ / array / info.chunk_name(chunk, 0);
         if (info.kind == 'O') {
             auto more = read_zarr_texts(file, info);
+            if (more.size() < std::min(info.chunks[0], info.shape[0] - texts.size()))
+                fail_usage(fmt::format("{}: damaged: it holds {} strings only", file.string(), more.size()));
             std::ranges::move(more, std::back_inserter(texts));
             continue;
         }
         auto const bytes = read_zarr_chunk(file, info);
+        if (bytes.empty()) fail_usage(fmt::format("{}: missing: a chunk of strings", file.string()));
         for (std::uint64_t i = 0; i < info.chunks[0]; ++i)
-            texts.push_back(bytes.empty() ? std::string() : fixed_text(&bytes[i * info.width], info));
+            texts.push_back(fixed_text(&bytes[i * info.width], info));
     }
     texts.resize(info.shape[0]);
     return texts;

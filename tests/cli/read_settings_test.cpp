@@ -61,7 +61,7 @@ TEST(ReadSettings, MistakesNameFileAndLine) {
                 AllOf(HasSubstr("run.toml"), HasSubstr("line 4"), HasSubstr("'sites.insertions'")));
     EXPECT_THAT(message_of([] { parse("seed = 1\n[sites]\nscale = \"two\"\n"); }),
                 AllOf(HasSubstr("sites.scale"), HasSubstr("line 3"), HasSubstr("a number")));
-    EXPECT_THAT(message_of([] { parse("chroms = [1.5]\n"); }),
+    EXPECT_THAT(message_of([] { parse("chroms = [true]\n"); }),
                 AllOf(HasSubstr("chroms"), HasSubstr("line 1")));
     EXPECT_THAT(message_of([] { parse("seed = 1979-05-27\n"); }), HasSubstr("dates and times"));
 }

@@ -142,6 +142,17 @@ HEAD = json.dumps({"format": 2, "identity": {"train.epochs": 4}, "progress": {"e
 HEADER = b"=" + json.dumps({"__metadata__": {"mpira.checkpoint": "{}"}}).encode()
 METRICS = b'{"epoch": 0, "loss": 1.5}\n{"epoch": 1, "loss": 1e-3}\n{"epo'
 PATCH = bytes([0, 0, 0, 3]) + b"\xff\xff\xff\xff" + bytes([0, 2, 0, 15]) + bytes(16)
+SHUFFLE = {"id": "shuffle", "elementsize": 4}
+# Six float32, 0 to 5, as Python's numcodecs has them.
+BLOSC = bytes.fromhex("02019604180000001800000028000000000000000000803f0000004000004040000080400000a040")
+
+
+def zarr(dtype, shape, compressor, chunk, filters=None):
+    """.zarray, a byte 0, and its first chunk."""
+    return json.dumps({"zarr_format": 2, "shape": shape, "chunks": shape, "dtype": dtype, "order": "C",
+                       "compressor": compressor, "filters": filters, "fill_value": 0}).encode() + b"\0" + chunk
+
+
 SEEDS = {
     "settings": [b'seed = 1\nrate = 0.25\nname = "b"\n[sites]\nnames = ["x", "y"]\npaired = false\n\0sites.names=a,b',
                  b'sites = {names = "x"}\nseed = 0x7f\nrate = 1e-3\n', b'[[sites]]\nnames = [1, [2]]\nd = 1979-05-27\n'],
@@ -155,6 +166,13 @@ SEEDS = {
     "motifs": [MEME, b">MA1.1\tone\nA [ 1 2 ]\nC [3 4]\nG [ 5 6 ]\nT [ 7 8 ]\n>MA2\n.5 1\n.5 0\n0 0\n0 0\n",
                b"VV  x\nXX\n//\nAC  M1\nID  one\nNA  One\nP0 A C G T\n01 1 2 3 4 N\n02 5 6 7 8 W\nXX\n//\n"],
     "jaspar": [jaspar()],
+    "hit_features": [b"# hit\tfeature\nAC1\tc1\textra\nAC2\t-\nc3\n"],
+    "zarr": [zarr("<f4", [3, 2], None, struct.pack("<6f", *range(6))),
+             zarr("<f4", [3, 2], {"id": "zlib", "level": 1}, zlib.compress(struct.pack("<6f", *range(6))), filters=[SHUFFLE]),
+             zarr("<i2", [6], {"id": "gzip", "level": 1}, gzip.compress(struct.pack("<6h", *range(6)), mtime=0)),
+             zarr("<f4", [3, 2], {"id": "blosc", "cname": "zstd", "clevel": 3, "shuffle": 2, "blocksize": 0}, BLOSC),
+             zarr("|b1", [5, 1], None, b"\0\1\0\1\1"), zarr("<U3", [2], None, "ab\0c\0\0".encode("utf-32-le")),
+             zarr("|O", [2], None, b"\2\0\0\0\3\0\0\0abc\0\0\0\0", filters=[{"id": "vlen-utf8"}])],
     "motif_clusters": [b"# id\tname\nMA1\tc1\textra\nMA2\t-\n"],
     "elements": [b">e1 x\nACGT\nNNRY\n>e2\nACG\n\0e1\tpromoter\ne2\tdistal\n\0>v\nACGT__Enhancer__ACGT\n", b">e\nA\n"],
     "genes": [b"\0" + GTF, b"\1" + GFF3, b"\2" + b"chr1\t1\t20\tg\t0\t-\nchr1\t5\t9\t.\t0\t+\n"],
