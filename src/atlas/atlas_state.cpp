@@ -71,7 +71,7 @@ void Atlas::State::read_regions(AnnDataReader const& reader) {
     for (std::string const key : {"uns/assembly", "uns/chrom_names", "uns/scan", "uns/scale_sets",
                                   "obs/chrom", "obs/start", "obs/end", "varm/scale", "X"}) {
         if (!reader.contains(key)) {
-            refuse(key, "missing; an atlas is a file that `mpira features` wrote");
+            refuse(key, "missing; an atlas is a file that `mpira features` or `mpira import` wrote");
         }
     }
     // Not reader.rows(), which reads the names of all regions to count them.
@@ -88,10 +88,9 @@ void Atlas::State::read_regions(AnnDataReader const& reader) {
         auto const done = reader.integers("obs/done");
         auto const finished = static_cast<std::size_t>(std::ranges::count(done, 1));
         if (finished != done.size()) {
-            refuse("obs/done",
-                   fmt::format("only {} of {} regions are computed; run the same `mpira features` again, "
-                               "it goes on where it stopped",
-                               finished, done.size()));
+            refuse("obs/done", fmt::format("only {} of {} regions are computed; run the same command again, "
+                                           "it goes on where it stopped",
+                                           finished, done.size()));
         }
     }
     assembly = reader.text("uns/assembly");

@@ -51,9 +51,10 @@ void refuse_inputs_as_outputs(std::vector<fs::path> const& files, fs::path const
 
 /// A complete atlas among the results, by which regions get their names.
 std::optional<atlas::Atlas> atlas_among(std::vector<std::unique_ptr<ReportFile>> const& results) {
-    for (auto const& result : results)
-        if (result && result->status.job == "features" && result->status.finished)
-            return atlas::Atlas::open(result->file);
+    for (auto const& result : results) {
+        bool const is_atlas = result && (result->status.job == "features" || result->status.job == "import");
+        if (is_atlas && result->status.finished) return atlas::Atlas::open(result->file);
+    }
     return std::nullopt;
 }
 
