@@ -222,7 +222,7 @@ void Features::finish(store::FinishedRows& rows) {
     auto const accessibility = types > 0 ? rows.array<float>("obsm/accessibility") : std::span<float const>();
     auto const never = fill_scales(features, accessibility, width, types, scale_sets_.size(),
                                    rows.fixed_array<float>("varm/scale"));
-    if (never == width)
+    if (never.size() == width)
         fail_usage(fmt::format("no region has any of the {} features: {}", width, source_->how()));
     std::vector<std::int64_t> open(types, 0);
     for (std::size_t i = 0; i < accessibility.size(); ++i) open[i % types] += accessibility[i] > 0 ? 1 : 0;
@@ -230,7 +230,8 @@ void Features::finish(store::FinishedRows& rows) {
         log::info("{}: {} of {} regions are accessible", accessibility_.cell_types()[type], open[type],
                   regions_.size());
     }
-    log::info("{} of {} features occur in no region; {}", never, width,
+    log::info("{} of {} features occur in no region{}; {}", never.size(), width,
+              some_of(never, source_->names()),
               source_->summary(rows.array<std::int32_t>("obs/" + source_->counted())));
 }
 

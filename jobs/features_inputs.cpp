@@ -167,6 +167,9 @@ std::vector<std::string> scale_sets_of(Settings const& settings, atlas::Accessib
         if (cell_types.empty()) {
             settings.refuse("scales", "'cell_type' needs accessibility.beds or accessibility.table");
         }
+        if (std::ranges::find(cell_types, sets.front()) != cell_types.end())
+            settings.refuse("scales", fmt::format("a cell type can't be called '{}', which is a scale set",
+                                                  sets.front()));
         sets.insert(sets.end(), cell_types.begin(), cell_types.end());
     }
     return sets;

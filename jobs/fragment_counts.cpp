@@ -58,6 +58,7 @@ public:
         open_sources();
         if (std::ranges::none_of(sources_, [](Source const& one) { return one.file.is_alignments(); }))
             refuse_alignment_settings(settings);
+        read_first_lines();
         refuse_other_assemblies();
         if (barcodes_) tell_strange_barcodes();
         make_layout();
@@ -80,6 +81,7 @@ private:
         std::int64_t from, to;
     };
     void open_sources();
+    void read_first_lines();
     void refuse_other_assemblies();
     void tell_strange_barcodes();
     void make_layout();
@@ -129,6 +131,19 @@ void FragmentCounts::open_sources() {
     for (auto const& item : items) {
         auto const [number, file] = named_file(item, settings_, key_, cell_types_);
         sources_.push_back({genome::FragmentFile(file, rules), number});
+    }
+}
+
+/// A file of another form is found now, not when all units fail.
+void FragmentCounts::read_first_lines() {
+    struct Enough {};
+    for (auto& source : sources_) {
+        if (source.file.chroms().empty()) continue;
+        try {
+            source.file.read(source.file.chroms().front(), 0, kChromosomeEnd,
+                             [](genome::Fragment const&) { throw Enough(); });
+        } catch (Enough const&) {
+        }
     }
 }
 
@@ -321,10 +336,11 @@ void FragmentCounts::finish(store::FinishedRows& rows) {
         open[i % types] += counts[i] > 0 ? 1 : 0;
     }
     if (std::ranges::count(total, 0) == std::ssize(total))
-        fail_usage(barcodes_ ? fmt::format("{}: none of its barcodes is in the fragments; the first is '{}'",
-                                           settings_.text("barcodes"), barcodes_->example())
-                             : fmt::format("{}: no fragment that counts (bam.min_mapq, bam.max_fragment_bp?)",
-                                           sources_.front().file.file().string()));
+        fail_usage(barcodes_
+                       ? fmt::format("{}: none of its barcodes is in the fragments; the first is '{}'",
+                                     settings_.text("barcodes"), barcodes_->example())
+                       : fmt::format("{}: nothing that counts ({}?)", sources_.front().file.file().string(),
+                                     by_strand_ ? "bam.min_mapq" : "bam.min_mapq, bam.max_fragment_bp"));
     for (std::size_t type = 0; type < types; ++type)
         log::info("{}: {} {}; {} of {} regions have any, at most {}", names[type], total[type], counted_,
                   open[type], regions_.size(), largest[type]);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -113,6 +114,11 @@ void HitSums::read(std::span<genome::Region const> regions, std::span<float> fea
         sums.assign(count * width, 0.0);
         hits_.add(chroms_.name(regions[first].chrom), regions.subspan(first, count), sums,
                   unlisted.subspan(first, count));
+        for (std::size_t i = 0; i < sums.size(); ++i)
+            if (sums[i] > static_cast<double>(std::numeric_limits<float>::max()))
+                fail_usage(fmt::format("{}: the scores of '{}' in {} add up to {}", file_.string(),
+                                       names()[i % width], chroms_.label(regions[first + i / width]),
+                                       sums[i]));
         std::ranges::transform(sums, features.begin() + static_cast<std::ptrdiff_t>(first * width),
                                [](double sum) { return static_cast<float>(sum); });
     }

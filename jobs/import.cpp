@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,6 +24,7 @@
 namespace mpira::jobs {
 namespace {
 
+constexpr std::uint64_t kMostUnit = 65'536;
 constexpr std::array<char const*, 2> kStrands{"plus", "minus"};
 constexpr std::array<char const*, 2> kExpressionGroups{"expression_positive", "expression_negative"};
 
@@ -73,6 +75,13 @@ public:
         read_regions();
         peaks_ = {};  // most of the memory
         features_ = zarr_.strings("motif_names");
+        for (std::size_t i = 0; i < features_.size(); ++i)
+            require(text::is_utf8(features_[i]),
+                    fmt::format("{}: motif_names: name {} is no text in UTF-8", zarr_.folder().string(), i));
+        auto sorted = features_;
+        std::ranges::sort(sorted);
+        if (auto const twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
+            fail_usage(fmt::format("{}: motif_names has '{}' twice", zarr_.folder().string(), *twice));
         require_rows("data", features_.size());
         choose_cell_types();
         make_layout();
@@ -96,6 +105,7 @@ public:
 private:
     void read_regions();
     void choose_cell_types();
+    void take(std::string const& cell_type);
     void read_promoters();
     void make_layout();
     void require_rows(std::string const& array, std::size_t columns) const;
@@ -149,37 +159,64 @@ void Import::require_rows(std::string const& array, std::size_t columns) const {
 }
 
 void Import::choose_cell_types() {
-    auto const known = zarr_.arrays_of("atpm");
-    cell_types_ = settings_.texts("cell_types");
-    if (cell_types_.empty()) cell_types_ = known;
-    for (auto const& cell_type : cell_types_)
-        if (std::ranges::find(known, cell_type) == known.end())
-            settings_.refuse("cell_types", fmt::format("{} has no atpm/{}{}", zarr_.folder().string(),
-                                                       cell_type, text::did_you_mean(cell_type, known)));
-    if (settings_.text("scales") == "cell_type" && cell_types_.empty())
-        settings_.refuse("scales", fmt::format("{} has no cell types (atpm)", zarr_.folder().string()));
+    auto const of_accessibility = zarr_.arrays_of("atpm");
+    std::set<std::string> known(of_accessibility.begin(), of_accessibility.end());
+    for (auto const* const group : kExpressionGroups)
+        for (auto& name : zarr_.arrays_of(group)) known.insert(std::move(name));
+    std::vector<std::string> const names(known.begin(), known.end());
+    for (auto const& name : names)
+        require(text::is_utf8(name) && name != "all_regions",
+                fmt::format("{}: a cell type can't be called '{}'", zarr_.folder().string(), name));
+    auto chosen = settings_.texts("cell_types");
+    if (chosen.empty()) chosen = names;
     arrays_ = {"peak_names", "motif_names", "data"};
-    for (auto const& cell_type : cell_types_) {
-        auto const array = "atpm/" + cell_type;
+    std::set<std::string> taken;
+    for (auto const& cell_type : chosen) {
+        if (!known.contains(cell_type))
+            settings_.refuse("cell_types", fmt::format("{} has no atpm/{}{}", zarr_.folder().string(),
+                                                       cell_type, text::did_you_mean(cell_type, names)));
+        if (!taken.insert(cell_type).second)
+            settings_.refuse("cell_types", fmt::format("'{}' is named twice", cell_type));
+        take(cell_type);
+    }
+    if (settings_.text("scales") == "cell_type" && cell_types_.empty())
+        settings_.refuse("scales", fmt::format("{} has accessibility (atpm) of none of the cell types; "
+                                               "scales = \"all_regions\" needs none",
+                                               zarr_.folder().string()));
+    if (zarr_.contains("gene_idx_info_index"))
+        for (auto const* const array : {"gene_idx_info_index", "gene_idx_info_name", "gene_idx_info_strand"})
+            arrays_.emplace_back(array);
+    for (auto const& array : arrays_)
+        if (auto const missing = zarr_.missing_chunks(array); missing > 0)
+            log::warning(
+                "{}: {} chunks of '{}' are missing and read as what .zarray says fills them; a store may be "
+                "so, and a broken copy is",
+                zarr_.folder().string(), missing, array);
+}
+
+/// What the store has of a cell type: accessibility, expression, starts.
+void Import::take(std::string const& cell_type) {
+    if (auto const array = "atpm/" + cell_type; zarr_.contains(array)) {
         require_rows(array, 0);
         arrays_.push_back(array);
-        auto const on = [&](std::size_t strand) {
-            return fmt::format("{}/{}", kExpressionGroups[strand], cell_type);
-        };
-        if (!zarr_.contains(on(0)) && !zarr_.contains(on(1))) continue;
+        cell_types_.push_back(cell_type);
+    } else {
+        log::warning("{}: no atpm/{}: expression without accessibility", zarr_.folder().string(), cell_type);
+    }
+    auto const on = [&](std::size_t strand) {
+        return fmt::format("{}/{}", kExpressionGroups[strand], cell_type);
+    };
+    if (zarr_.contains(on(0)) || zarr_.contains(on(1))) {
         expressed_.push_back(cell_type);
         for (std::size_t strand = 0; strand < 2; ++strand) {
             require_rows(on(strand), 0);
             arrays_.push_back(on(strand));
         }
-        if (auto const tss = "tss/" + cell_type; zarr_.contains(tss)) {
-            require_rows(tss, 2);
-            arrays_.push_back(tss);
-        }
     }
-    if (zarr_.contains("gene_idx_info_index"))
-        for (auto const* const array : {"gene_idx_info_index", "gene_idx_info_name", "gene_idx_info_strand"})
-            arrays_.emplace_back(array);
+    if (auto const tss = "tss/" + cell_type; zarr_.contains(tss)) {
+        require_rows(tss, 2);
+        arrays_.push_back(tss);
+    }
 }
 
 /// A region is a promoter on the strand of a start of any cell type, and where a gene is listed.
@@ -192,8 +229,11 @@ void Import::read_promoters() {
     for (auto const& array : arrays_) {
         if (!array.starts_with("tss/")) continue;
         auto const starts = zarr_.numbers(array, 0, regions_.size());
-        for (std::uint64_t i = 0; i < starts.size(); ++i)
+        for (std::uint64_t i = 0; i < starts.size(); ++i) {
+            require(starts[i] >= 0, fmt::format("{}: '{}' has {}, no number of starts",
+                                                zarr_.folder().string(), array, starts[i]));
             if (starts[i] > 0) mark(i % 2, i / 2);
+        }
     }
     if (!zarr_.contains("gene_idx_info_index")) return;
     auto const names = zarr_.strings("gene_idx_info_name");
@@ -206,7 +246,7 @@ void Import::read_promoters() {
     std::vector<std::int64_t> at;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         require(
-            rows[i] >= 0 && rows[i] < static_cast<double>(regions_.size()),
+            rows[i] >= 0 && rows[i] < static_cast<double>(regions_.size()) && rows[i] == std::floor(rows[i]),
             fmt::format("{}index: {} of gene {} is no row of {}", where, rows[i], names[i], regions_.size()));
         require(strands[i] == "+" || strands[i] == "-",
                 fmt::format("{}strand: '{}' of gene {} is neither + nor -", where, strands[i], names[i]));
@@ -219,7 +259,8 @@ void Import::read_promoters() {
 void Import::make_layout() {
     layout_.job = "import";
     layout_.rows = regions_.size();
-    layout_.rows_per_unit = settings_.count("unit.regions");
+    auto const unit = settings_.count("unit.regions");
+    layout_.rows_per_unit = unit > 0 ? unit : std::min(zarr_.chunk_rows("data"), kMostUnit);
     layout_.row_arrays = {{"X", store::Type::f32, {features_.size()}}};
     if (!cell_types_.empty())
         layout_.row_arrays.push_back({"obsm/accessibility", store::Type::f32, {cell_types_.size()}});
@@ -327,12 +368,15 @@ void Import::finish(store::FinishedRows& rows) {
     auto const accessibility = types > 0 ? rows.array<float>("obsm/accessibility") : std::span<float const>();
     auto const never = fill_scales(rows.array<float>("X"), accessibility, features_.size(), types,
                                    scale.size() / features_.size(), scale);
+    if (never.size() == features_.size())
+        fail_usage(fmt::format("{}: 'data' is 0 everywhere", zarr_.folder().string()));
     for (std::size_t type = 0; type < types; ++type) {
         std::size_t open = 0;
         for (auto i = type; i < accessibility.size(); i += types) open += accessibility[i] > 0 ? 1 : 0;
         log::info("{}: {} of {} regions are accessible", cell_types_[type], open, regions_.size());
     }
-    log::info("{} of {} features occur in no region", never, features_.size());
+    log::info("{} of {} features occur in no region{}", never.size(), features_.size(),
+              some_of(never, features_));
 }
 
 std::vector<SettingSpec> import_settings() {
@@ -365,11 +409,13 @@ std::vector<SettingSpec> import_settings() {
          {"all_regions", "cell_type"}},
         {"unit.regions",
          SettingKind::integer,
-         std::int64_t{1000},
-         "Regions in a unit of work: best a multiple of the store's chunks.",
+         std::int64_t{0},
+         "Regions in a unit of work; 0: the rows of one of the store's chunks of data, at most 65536. Each "
+         "unit reads "
+         "the chunks that it needs whole.",
          Affects::result,
          {},
-         1,
+         0,
          1e6},
     };
 }

@@ -4,11 +4,13 @@
 #include <functional>
 #include <iterator>
 #include <numeric>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 
 #include <fmt/format.h>
 
+#include "mpira/base/checksum.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/genome/scan_model.hpp"
@@ -106,8 +108,10 @@ ElementFeatures::ElementFeatures(Settings const& settings, atlas::Atlas const& a
         scales_.push_back(atlas.scale(set));
     }
     if (scanned) {
-        scanned_as_ = scanner_.model().hash();
         auto const of_scan = scales_in_order(*scanned, atlas);
+        ContentHash hash;
+        hash.add(scanner_.model().hash()).add(std::as_bytes(std::span(of_scan)));
+        scanned_as_ = hash.hex();
         for (auto const& scales : scales_)
             std::ranges::transform(of_scan, scales, std::back_inserter(ratios_), std::divides<>());
         if (scale == "scanned_as") {

@@ -38,7 +38,7 @@ public:
     /// The vector's own motifs, without an element: (scale sets, features).
     [[nodiscard]] std::vector<float> of_vector() const;
 
-    /// Where elements.scanned_as is used: its scan model's hash, else "".
+    /// Where elements.scanned_as is used, what is taken from it (scan model, scales), as a hash; else "".
     [[nodiscard]] std::string const& scanned_as() const noexcept { return scanned_as_; }
     /// What a scan of regions finds at most, over what the atlas has at most, by scale set and feature: far
     /// from 1, elements are on another scale than what the model was trained on. Empty: one scan for all.

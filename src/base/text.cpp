@@ -78,6 +78,30 @@ std::string_view without_mark(std::string_view line) {
     return line.starts_with(kMark) ? line.substr(kMark.size()) : line;
 }
 
+bool is_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        auto const lead = static_cast<unsigned char>(text[at]);
+        std::size_t const length = lead < 0x80   ? 1
+                                   : lead < 0xC2 ? 0
+                                   : lead < 0xE0 ? 2
+                                   : lead < 0xF0 ? 3
+                                   : lead < 0xF5 ? 4
+                                                 : 0;
+        if (lead == 0 || length == 0 || at + length > text.size()) return false;
+        std::uint32_t letter = length == 1 ? lead : lead & (0xFFU >> (length + 1));
+        for (std::size_t i = 1; i < length; ++i) {
+            auto const next = static_cast<unsigned char>(text[at + i]);
+            if ((next & 0xC0U) != 0x80U) return false;
+            letter = (letter << 6U) | (next & 0x3FU);
+        }
+        constexpr std::uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+        bool const is_surrogate = letter >= 0xD800 && letter < 0xE000;
+        if (letter < kLeast[length] || letter > 0x10FFFF || is_surrogate) return false;
+        at += length;
+    }
+    return true;
+}
+
 std::optional<std::int64_t> to_integer(std::string_view field) {
     return parse<std::int64_t>(field);
 }

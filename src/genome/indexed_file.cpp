@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <system_error>
 
 #include <fmt/format.h>
 
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
+#include "mpira/base/mapped_file.hpp"
 
 namespace mpira::genome {
 
@@ -37,7 +41,24 @@ HtsFile open_lookup_file(fs::path const& file) {
 
 std::string IndexedFile::content_hash() const {
     ContentHash hash;
-    hash.add(fmt::format("{}", fs::file_size(file_))).add(hash_file(index_file_));
+    hash.add(hash_file(index_file_));
+    // Each block of bgzip begins with its length and ends with the checksum of what is in it.
+    constexpr std::size_t kHeader = 18, kNameAt = 12, kLengthAt = 16, kChecksum = 8;
+    MappedFile const mapped(file_);
+    auto const bytes = mapped.bytes();
+    for (std::size_t at = 0; at < bytes.size();) {
+        bool const is_block = bytes.size() - at >= kHeader && bytes[at + kNameAt] == std::byte{'B'} &&
+                              bytes[at + kNameAt + 1] == std::byte{'C'};
+        std::uint16_t length = 0;
+        if (is_block) std::memcpy(&length, &bytes[at + kLengthAt], sizeof length);
+        auto const next = at + length + 1;
+        if (!is_block || next > bytes.size() || next - at < kHeader + kChecksum) {
+            hash.add(bytes.subspan(at));  // of another form, which htslib may read nevertheless
+            break;
+        }
+        hash.add(bytes.subspan(next - kChecksum, kChecksum));
+        at = next;
+    }
     return hash.hex();
 }
 
@@ -47,6 +68,12 @@ void IndexedFile::find_index(std::initializer_list<fs::path> candidates, std::st
     if (found == candidates.end())
         refuse(fmt::format("there is no index beside it; make one: {} {}", command, file_.string()));
     index_file_ = *found;
+    // A copy may have lost its times, so this is no refusal.
+    std::error_code unknown;
+    if (fs::last_write_time(index_file_, unknown) < fs::last_write_time(file_, unknown) && !unknown)
+        log::warning(
+            "{}: its index is older than it is; if the file was changed since, lines will be missed: {} {}",
+            file_.string(), command, file_.string());
 }
 
 void IndexedFile::refuse(std::string_view what) const {

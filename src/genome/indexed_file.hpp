@@ -30,7 +30,8 @@ public:
 
     [[nodiscard]] std::filesystem::path const& file() const noexcept { return file_; }
     [[nodiscard]] std::filesystem::path const& index_file() const noexcept { return index_file_; }
-    /// Names the content, by its size and its index: the file itself may be hundreds of gigabytes.
+    /// Names the content, by its index and the checksums of the file's blocks: one pass over the file,
+    /// without uncompressing it.
     [[nodiscard]] std::string content_hash() const;
 
     /// Takes the first of the candidates that exists as the index; `command` makes one.

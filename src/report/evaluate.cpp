@@ -206,6 +206,7 @@ nlohmann::json facts_of(ExportSource const& screen, AssayData const& data, std::
     facts["measured_elements"] = data.measured_elements;
     facts["measured_not_in_screen"] = data.without_row;
     facts["in_screen_not_measured"] = data.without_measure;
+    facts["without_other_score"] = data.without_score;
     facts["sequences"] = data.sequences.size();
     facts["orientations_averaged"] = data.has_pairs;
     for (auto const& pair : agreement.pairs)
@@ -235,6 +236,8 @@ std::string text_of(AssayData const& data, std::vector<Line> const& lines,
         fmt::format("{} {}{}", data.sequences.size(),
                     of_regions ? "regions observed and predicted" : "sequences measured and screened",
                     data.has_pairs ? ", both orientations of one averaged" : "");
+    if (data.without_score > 0)
+        text += fmt::format("; {} more are left out, which the other scores lack", data.without_score);
     if (!of_regions)
         text += fmt::format("; {} measured elements are not in the screen, {} of the screen are not measured",
                             data.without_row, data.without_measure);
@@ -283,6 +286,7 @@ void refuse_others(EvaluateChoice const& choice, bool of_regions) {
     require(of_regions || !choice.measured.empty(), "--measured names what the assay measured");
     only(!choice.measured.empty(), "--measured", !of_regions);
     only(!choice.columns.empty(), "--column", !of_regions);
+    only(choice.least_barcodes != EvaluateChoice().least_barcodes, "--min-barcodes", !of_regions);
     only(!choice.controls.empty(), "--controls", !of_regions);
     only(!choice.orientations.empty(), "--orientations", !of_regions);
     only(!choice.quantities.empty(), "--quantity", !of_regions);
@@ -311,8 +315,9 @@ std::string evaluate(std::filesystem::path const& screen_file, std::filesystem::
     auto const lines = figures_of(data, scores, threshold, choice);
     folder.add("sequences.tsv", sequences_table(screen, data, scores, threshold));
     folder.add("figures.tsv", figures_table(lines));
-    folder.add("evaluation.json",
-               facts_of(screen, data, scores, agreement, threshold, choice).dump(1) + "\n");
+    folder.add("evaluation.json", facts_of(screen, data, scores, agreement, threshold, choice)
+                                          .dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
+                                      "\n");
     folder.place();
     return text_of(data, lines, agreement, threshold, of_regions);
 }

@@ -36,6 +36,7 @@ struct AssayData {
     std::uint64_t without_row = 0;       ///< measured, not in the screen
     std::uint64_t without_measure = 0;   ///< in the screen, not measured or by too few barcodes
     std::uint64_t too_few_barcodes = 0;  ///< lines
+    std::uint64_t without_score = 0;     ///< of predictions: regions that the other scores lack
     bool has_pairs = false;
     std::string folds;  ///< how folds are cut, for people
     std::size_t fold_count = 0;

@@ -1,9 +1,11 @@
 #include "report/evaluation_regions.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -100,9 +102,8 @@ std::string place_of(AssaySequence const& sequence) {
     return fmt::format("{}:{}-{}", sequence.chrom, sequence.start, sequence.end);
 }
 
-/// A table with a header: chrom, start and end, and columns of numbers. Values of the sequences, or not a
-/// number where it has no line.
-std::vector<double> sums_of_table(AssayData const& data, EvaluateChoice const& choice) {
+/// A table with a header: chrom, start and end, and columns of numbers. log10(sum + 1) by place.
+std::unordered_map<std::string, double> read_scores(EvaluateChoice const& choice) {
     MappedText const text(choice.scores);
     auto const header = text::split(text.line(0), '\t');
     std::vector<std::string> const names(header.begin(), header.end());
@@ -110,12 +111,20 @@ std::vector<double> sums_of_table(AssayData const& data, EvaluateChoice const& c
         auto const found = std::ranges::find(names, name);
         if (found == names.end())
             text.refuse(0, fmt::format("has no column '{}'{}", name, text::did_you_mean(name, names)));
+        if (std::ranges::count(names, name) > 1)
+            text.refuse(0, fmt::format("has the column '{}' twice", name));
         return static_cast<std::size_t>(found - names.begin());
     };
     auto const chrom = column("chrom"), start = column("start"), end = column("end");
     std::vector<std::size_t> tracks;
-    for (auto const& name : choice.score_columns) tracks.push_back(column(name));
-    std::unordered_map<std::string, double> sums;
+    for (auto const& name : choice.score_columns) {
+        auto const track = column(name);
+        bool const is_place = track == chrom || track == start || track == end;
+        require(!is_place && std::ranges::find(tracks, track) == tracks.end(),
+                fmt::format("--score-columns {}: {}", name, is_place ? "is of the place" : "is named twice"));
+        tracks.push_back(track);
+    }
+    std::unordered_map<std::string, double> scores;
     for (auto at = text.after(0); at < text.size(); at = text.after(at)) {
         auto const fields = text::split(text.line(at), '\t');
         if (fields.size() != names.size())
@@ -128,18 +137,22 @@ std::vector<double> sums_of_table(AssayData const& data, EvaluateChoice const& c
         }
         if (sum < 0) text.refuse(at, "its scores sum to less than 0: they have to be on a linear scale");
         auto place = fmt::format("{}:{}-{}", fields[chrom], fields[start], fields[end]);
-        if (!sums.try_emplace(std::move(place), sum).second) text.refuse(at, "a region's second line");
+        if (!scores.try_emplace(std::move(place), std::log10(sum + 1)).second)
+            text.refuse(at, "a region's second line");
     }
-    std::vector<double> values;
-    std::size_t found = 0;
-    for (auto const& sequence : data.sequences) {
-        auto const line = sums.find(place_of(sequence));
-        values.push_back(line == sums.end() ? std::nan("") : std::log10(line->second + 1));
-        found += line == sums.end() ? 0 : 1;
-    }
-    require(found > 0, fmt::format("{}: none of its regions is predicted; the first prediction is of {}",
-                                   choice.scores.string(), place_of(data.sequences.front())));
-    return values;
+    return scores;
+}
+
+/// Keeps the regions that the other scores have, so that both are compared on the same ones.
+void keep_scored(AssayData& data, EvaluateChoice const& choice) {
+    if (choice.scores.empty()) return;
+    auto const scores = read_scores(choice);
+    auto const first = place_of(data.sequences.front());
+    data.without_score = static_cast<std::uint64_t>(std::erase_if(
+        data.sequences, [&](AssaySequence const& sequence) { return !scores.contains(place_of(sequence)); }));
+    require(!data.sequences.empty(),
+            fmt::format("{}: none of its regions is predicted and observed; the first such is {}",
+                        choice.scores.string(), first));
 }
 
 }  // namespace
@@ -173,6 +186,7 @@ AssayData observed_regions(ExportSource const& predictions, EvaluateChoice const
     require(!data.sequences.empty(), fmt::format("{}: the atlas has no expression of {} in any region",
                                                  predictions.file().string(), outputs.name));
     data.measured_elements = data.sequences.size();
+    keep_scored(data, choice);
     add_places(data, predictions, choice);
     return data;
 }
@@ -186,10 +200,18 @@ std::vector<Score> scores_of_regions(ExportSource const& predictions, AssayData 
         {"prediction",
          outputs.are_strands() ? "the model's, of both strands, summed before the logarithm" : "the model's",
          values_of(predictions, "X", rows, outputs)}};
-    if (!choice.scores.empty())
-        scores.push_back({fmt::format("{}", fmt::join(choice.score_columns, "+")),
-                          fmt::format("log10(sum + 1) of these columns of {}", choice.scores.string()),
-                          sums_of_table(data, choice)});
+    if (choice.scores.empty()) return scores;
+    auto const by_place = read_scores(choice);
+    // Named by its columns, unless that is what another column of sequences.tsv is called.
+    auto name = fmt::format("{}", fmt::join(choice.score_columns, "+"));
+    constexpr std::array<std::string_view, 12> kTaken{"prediction", "measured", "elements", "chrom",
+                                                      "start",      "end",      "group",    "state",
+                                                      "held_out",   "control",  "active",   ""};
+    if (std::ranges::find(kTaken, name) != kTaken.end()) name = fmt::format("other {}", name);
+    Score other{
+        std::move(name), fmt::format("log10(sum + 1) of these columns of {}", choice.scores.string()), {}};
+    for (auto const& sequence : data.sequences) other.values.push_back(by_place.at(place_of(sequence)));
+    scores.push_back(std::move(other));
     return scores;
 }
 

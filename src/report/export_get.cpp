@@ -26,6 +26,18 @@ std::string array_name(std::string name) {
     return name;
 }
 
+void require_array_names(std::vector<std::string> const& names, std::filesystem::path const& file) {
+    std::set<std::string> taken;
+    for (auto const& name : names) {
+        auto const array = array_name(name);
+        require(!array.empty() && !array.starts_with('.'),
+                fmt::format("{}: '{}' can't be the name of a folder, which arrays of zarr are", file.string(),
+                            name));
+        require(taken.insert(array).second,
+                fmt::format("{}: two cell types would be called '{}'", file.string(), array));
+    }
+}
+
 /// The names before .plus and .minus.
 std::vector<std::string> expressed_of(atlas::Atlas const& atlas) {
     auto const& columns = atlas.expression_names();
@@ -65,10 +77,8 @@ std::uint64_t export_get(std::filesystem::path const& file, std::filesystem::pat
     auto const atlas = atlas::Atlas::open(file);
     auto const rows = atlas.region_count();
     auto const expressed = expressed_of(atlas);
-    std::set<std::string> taken;
-    for (auto const& name : atlas.cell_types())
-        require(taken.insert(array_name(name)).second,
-                fmt::format("{}: two cell types would be called '{}'", file.string(), array_name(name)));
+    require_array_names(atlas.cell_types(), file);
+    require_array_names(expressed, file);
 
     store::ZarrFolder folder(output, overwrite);
     auto const write = [&](std::string path, store::Type type, std::vector<std::uint64_t> shape,

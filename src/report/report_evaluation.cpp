@@ -67,15 +67,26 @@ std::string text_of(nlohmann::json const& facts, char const* key) {
     return found != facts.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// Of predictions, not of a screen.
+bool is_of_regions(nlohmann::json const& facts) {
+    return text_of(facts, "job") == "predict";
+}
+
 void add_facts(nlohmann::json const& facts, Section& section) {
     Facts shown;
     auto const count = [&](char const* key, std::string name) {
         if (auto const value = number_of(facts, key); std::isfinite(value))
             shown.entries.emplace_back(std::move(name), fmt::format("{:.0f}", value));
     };
-    count("sequences", "sequences compared");
-    count("measured_not_in_screen", "measured, not screened");
-    count("in_screen_not_measured", "screened, not measured");
+    if (is_of_regions(facts)) {
+        count("sequences", "regions compared");
+        count("in_screen_not_measured", "predicted, not observed");
+        count("without_other_score", "without the other score");
+    } else {
+        count("sequences", "sequences compared");
+        count("measured_not_in_screen", "measured, not screened");
+        count("in_screen_not_measured", "screened, not measured");
+    }
     if (auto const pairs = facts.find("replicates"); pairs != facts.end() && pairs->is_array()) {
         for (auto const& pair : *pairs)
             shown.entries.emplace_back(
@@ -88,6 +99,11 @@ void add_facts(nlohmann::json const& facts, Section& section) {
     if (auto const above = number_of(facts, "active_above"); std::isfinite(above))
         shown.entries.emplace_back("active above", short_number(above));
     section.blocks.emplace_back(std::move(shown));
+    if (is_of_regions(facts)) {
+        section.blocks.emplace_back(Paragraph{fmt::format(
+            "Observed: {}. Intervals: {}.", text_of(facts, "activity"), text_of(facts, "intervals"))});
+        return;
+    }
     section.blocks.emplace_back(Paragraph{
         fmt::format("Activity: {}. Intervals: {}.{}", text_of(facts, "activity"), text_of(facts, "intervals"),
                     std::isfinite(number_of(facts, "active_above"))
@@ -158,7 +174,7 @@ void add_figures(EvaluationTable const& table, nlohmann::json const& facts, Sect
     Table shown{.name = "evaluation_figures",
                 .title = "Figures",
                 .caption =
-                    "Of each subset and score: correlations with the measured activity, the area under "
+                    "Of each subset and score: correlations with what was measured, the area under "
                     "precision and recall of active elements, and the share of these (positives).",
                 .shown = 40};
     for (auto const& column : table.columns()) shown.columns.emplace_back(column);
@@ -179,7 +195,7 @@ void add_figures(EvaluationTable const& table, nlohmann::json const& facts, Sect
 }
 
 /// The first score and the measured activity, a point a sequence.
-void add_points(EvaluationTable const& table, std::string_view score, Section& section) {
+void add_points(EvaluationTable const& table, std::string_view score, bool of_regions, Section& section) {
     auto const x = table.column(score);
     auto const y = table.column("measured");
     auto const control = table.column("control");
@@ -187,7 +203,8 @@ void add_points(EvaluationTable const& table, std::string_view score, Section& s
     std::vector<std::size_t> usable;
     for (std::size_t row = 0; row < table.rows().size(); ++row)
         if (std::isfinite(table.number(row, x)) && std::isfinite(table.number(row, y))) usable.push_back(row);
-    Series elements{.name = "elements", .mark = Mark::points, .size = 4, .opacity = 0.5};
+    Series elements{
+        .name = of_regions ? "regions" : "elements", .mark = Mark::points, .size = 4, .opacity = 0.5};
     Series controls{
         .name = "negative controls", .mark = Mark::points, .colour = 1, .size = 4, .opacity = 0.7};
     for (auto const i : thinned(usable.size(), kMostPoints)) {
@@ -197,9 +214,9 @@ void add_points(EvaluationTable const& table, std::string_view score, Section& s
         series.y.push_back(table.number(row, y));
         series.labels.push_back(shortened(table.rows()[row][name], 60));
     }
-    Figure figure{.title = "Predicted and measured activity",
+    Figure figure{.title = of_regions ? "Predicted and observed" : "Predicted and measured activity",
                   .x = {.title = std::string(score)},
-                  .y = {.title = "measured activity"}};
+                  .y = {.title = of_regions ? "observed" : "measured activity"}};
     if (usable.size() > kMostPoints)
         figure.caption = fmt::format("{} of {} sequences, evenly chosen.", kMostPoints, usable.size());
     for (auto* const series : {&elements, &controls})
@@ -240,7 +257,7 @@ std::optional<Section> evaluation_section(fs::path const& folder) {
     add_figures(figures, facts, section);
     if (!figures.rows().empty()) {
         auto const score = figures.rows().front()[figures.column("score")];
-        add_points(sequences, score, section);
+        add_points(sequences, score, is_of_regions(facts), section);
     }
     add_scores(facts, section);
     return section;

@@ -54,11 +54,12 @@ Convert convert_of(ZarrInfo const& info) {
     }
 }
 
-double fill_of(ZarrInfo const& info) {
+double fill_of(ZarrInfo const& info, fs::path const& array) {
+    if (info.fill.is_null()) return 0;
     if (info.fill.is_boolean()) return info.fill.get<bool>() ? 1 : 0;
     if (info.fill.is_number()) return info.fill.get<double>();
     if (info.fill == "NaN") return std::numeric_limits<double>::quiet_NaN();
-    return 0;
+    fail_usage(fmt::format("{}: the fill value {} is no number", array.string(), info.fill.dump()));
 }
 
 /// Of numpy's fixed-length strings: letters of 4 bytes (U), or bytes (S), up to the first 0.
@@ -130,6 +131,15 @@ std::uint64_t ZarrReader::chunk_rows(std::string_view array) const {
     return info_of(folder_, array).chunks.front();
 }
 
+std::uint64_t ZarrReader::missing_chunks(std::string_view array) const {
+    auto const info = info_of(folder_, array);
+    std::uint64_t missing = 0;
+    for (std::uint64_t row = 0; row * info.chunks[0] < info.shape[0]; ++row)
+        for (std::uint64_t column = 0; column * info.chunk_columns() < info.columns(); ++column)
+            missing += fs::exists(folder_ / array / info.chunk_name(row, column)) ? 0 : 1;
+    return missing;
+}
+
 std::vector<std::string> ZarrReader::strings(std::string_view array) const {
     auto const info = info_of(folder_, array);
     if (info.shape.size() != 1 || (info.kind != 'O' && info.kind != 'U' && info.kind != 'S'))
@@ -160,7 +170,7 @@ std::vector<double> ZarrReader::numbers(std::string_view array, std::uint64_t fi
     if (convert == nullptr) fail_usage(fmt::format("{}: '{}' holds no numbers", folder_.string(), array));
     ensure(first + count <= info.shape[0], "rows of a zarr array");
     auto const columns = info.columns();
-    std::vector<double> values(count * columns, fill_of(info));
+    std::vector<double> values(count * columns, fill_of(info, folder_ / array));
     if (values.empty()) return values;
     for (auto row_chunk = first / info.chunks[0]; row_chunk * info.chunks[0] < first + count; ++row_chunk) {
         auto const from = std::max(first, row_chunk * info.chunks[0]);

@@ -113,7 +113,7 @@ std::vector<SettingSpec> train_schema() {
             "input.cutoffs",
             "Augmentation for few cell types: each cutoff makes windows of the regions that are at least as "
             "accessible, on the atlas's scale, beside those of all of input.rows = \"accessible\"; for "
-            "training only. Ascending: [0.1, 0.2, 0.4]."),
+            "training only. Ascending, as [0.6, 0.75]; what values there are, depends on the atlas."),
         text("input.scale_set", "all_regions",
              "Scale set of the atlas: feature = min(1, raw / scale). cell_type: each cell type's own."),
         texts("input.left_out_motifs", "Motif columns that are 0 for this model, in training and after it."),

@@ -47,7 +47,7 @@ std::vector<double> cutoffs_of(Settings const& settings) {
         auto const cutoff = text::to_number(text);
         if (!cutoff || !(*cutoff > (cutoffs.empty() ? 0 : cutoffs.back()))) {
             settings.refuse("input.cutoffs",
-                            fmt::format("'{}': write numbers above 0 that ascend, as 0.1,0.2,0.4", text));
+                            fmt::format("'{}': write numbers above 0 that ascend, as 0.6,0.75", text));
         }
         cutoffs.push_back(*cutoff);
     }
@@ -81,6 +81,11 @@ public:
 
     TrainingTable make() {
         for (auto const& cell_type : cell_types_) add(cell_type);
+        if (!cutoffs_.empty() && !has_cut_) {
+            settings_.refuse("input.cutoffs",
+                             fmt::format("leave nothing out: no region lies below them; of {}, {}",
+                                         cell_types_.front(), spread(cell_types_.front())));
+        }
         if (auto const seed = settings_.integer("target.permute_labels"); seed >= 0) {
             permute_labels(table_, static_cast<std::uint64_t>(seed));
         }
@@ -124,20 +129,28 @@ private:
     // The same cell type again, with fewer regions each time, for training only.
     void append_cutoffs(std::string const& cell_type, std::vector<float> const& scales,
                         std::vector<std::uint32_t> rows) {
+        auto const values = atlas_.accessibility(cell_type);
         for (double const cutoff : cutoffs_) {
-            auto const values = atlas_.accessibility(cell_type);
             auto const before = rows.size();
             std::erase_if(rows, [&](std::uint32_t row) { return values[row] < cutoff; });
-            if (rows.size() == before || rows.empty()) {
-                settings_.refuse(
-                    "input.cutoffs",
-                    fmt::format("{:g} leaves {} of {} regions of {} (values go up to {:g}); each "
-                                "cutoff has to leave out some more, and not all",
-                                cutoff, rows.size(), before, cell_type,
-                                *std::max_element(values.begin(), values.end())));
+            if (rows.empty()) {
+                settings_.refuse("input.cutoffs", fmt::format("no region of {} reaches {:g}; {}", cell_type,
+                                                              cutoff, spread(cell_type)));
             }
+            if (rows.size() == before) continue;  // nothing new to see
+            has_cut_ = true;
             append(cell_type, Purpose::augmentation, scales, rows);
         }
+    }
+
+    // Of the values of a cell type's regions, for messages: cutoffs have to be chosen by them.
+    [[nodiscard]] std::string spread(std::string const& cell_type) const {
+        auto values = atlas_.accessibility(cell_type);
+        std::erase(values, 0.0F);
+        std::sort(values.begin(), values.end());
+        auto const at = [&](std::size_t quarter) { return values[(values.size() - 1) * quarter / 4]; };
+        return fmt::format("its accessible ones have {:.3g} to {:.3g}, quartiles {:.3g}, {:.3g}, {:.3g}",
+                           at(0), at(4), at(1), at(2), at(3));
     }
 
     void append(std::string const& cell_type, Purpose purpose, std::vector<float> const& scales,
@@ -193,6 +206,7 @@ private:
     std::vector<std::size_t> left_out_;
     std::vector<std::size_t> carried_;
     std::vector<double> cutoffs_;
+    bool has_cut_ = false;  // some cutoff left some region out
     TrainingTable table_;
 };
 

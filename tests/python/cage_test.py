@@ -132,9 +132,11 @@ def main():
                               ("chr1\t5\t6\tx\t0.5\t+", "'0.5' is no number of reads"), ("chr1\t5\t6\tx\t3", "number of reads and strand")):
             (folder / "bad.bed").write_text(line + "\n")
             pysam.tabix_index(str(folder / "bad.bed"), preset="bed", force=True)
-            log = counts(folder / "bad.h5ad", "--set", f"cage=x={folder}/bad.bed.gz", "--fresh", code=3).text
-            assert message in log, (message, log)
-            (folder / "bad.h5ad").unlink()
+            refused(message, (*counted, "--set", f"cage=x={folder}/bad.bed.gz"))
+        (folder / "bad.bed").write_text("chr1\t5\t6\tx\t3\t+\nchr1\t700\t701\tx\t3\t?\n")
+        pysam.tabix_index(str(folder / "bad.bed"), preset="bed", force=True)
+        log = counts(folder / "late.h5ad", "--set", f"cage=x={folder}/bad.bed.gz", code=3).text
+        assert "'?' is no strand" in log, log
         refused("a file that `mpira counts` wrote", (*features, "--set", f"expression.cage={folder}/atlas.h5ad"))
         toy.write_tabix(folder / "fragments.tsv.gz", [("chr1", 500, 900, "cell", 1)])
         counts(folder / "fragments.h5ad", "--set", f"fragments=x={folder}/fragments.tsv.gz")

@@ -259,12 +259,15 @@ def regions_beside_other_scores(folder):
     table = truth[["chrom", "start", "end"]].assign(**{"0": 1.0, "4828": tracks[:, 0], "5111": tracks[:, 1]}).iloc[:-2]
     table.sample(frac=1, random_state=2).to_csv(folder / "enformer.tsv", sep="\t", index=False)
     truth["4828+5111"] = np.log10(tracks.sum(axis=1) + 1)
-    truth.loc[truth.index[-2:], "4828+5111"] = np.nan
+    whole, truth = truth, truth.iloc[:-2]  # both scores on the same regions
 
     base = ["evaluate", folder / "predict.h5ad", "--resamples", "50"]
     scores = ["--scores", folder / "enformer.tsv", "--score-columns", "4828,5111"]
     told = mpira(*base, *scores, "--output", folder / "regions", code=0)
     assert "K562 of both strands" in told.text and "regions observed and predicted" in told.text, told.text
+    assert "2 more are left out, which the other scores lack" in told.text, told.text
+    mpira(*base, "--output", folder / "alone", code=0)
+    assert len(pd.read_csv(folder / "alone/sequences.tsv", sep="\t")) == len(whole)
     mpira(*base, *scores, "--chromosomes", "chr2", "--output", folder / "chr2", code=0)
     for output, rows in (("regions", truth), ("chr2", truth[truth.chrom == "chr2"])):
         sequences = pd.read_csv(folder / output / "sequences.tsv", sep="\t", float_precision="round_trip")
@@ -290,11 +293,14 @@ def regions_beside_other_scores(folder):
     refused("did you mean 'chr2'", *base, "--chromosomes", "chr22")
     refused("did you mean 'toy_cell'", *base, "--cell-type", "toy_cel")
     refused("--score-columns", *base, "--scores", folder / "enformer.tsv")
+    refused("is named twice", *base, "--scores", folder / "enformer.tsv", "--score-columns", "4828,4828")
+    refused("is of the place", *base, "--scores", folder / "enformer.tsv", "--score-columns", "4828,start")
+    refused("--min-barcodes is of a screen", *base, "--min-barcodes", "5")
     refused("did you mean '5111'", *base, "--scores", folder / "enformer.tsv", "--score-columns", "5112")
     (folder / "bad.tsv").write_text("chrom\tstart\tend\tx\nchr1\t1\t2\t-3\n")
     refused("bad.tsv, line 2: its scores sum to less than 0", *base, "--scores", folder / "bad.tsv", "--score-columns", "x")
     (folder / "bad.tsv").write_text("chrom\tstart\tend\tx\nchr1\t1\t2\t3\n")
-    refused("none of its regions is predicted", *base, "--scores", folder / "bad.tsv", "--score-columns", "x")
+    refused("none of its regions is predicted and observed", *base, "--scores", folder / "bad.tsv", "--score-columns", "x")
     rng = np.random.default_rng(8)
     screen(folder, rng)
     refused("--chromosomes is of predictions", "evaluate", folder / "screen.h5ad", "--measured", folder / "x", "--chromosomes", "chr1")

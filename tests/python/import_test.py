@@ -133,8 +133,25 @@ def exported_and_back(folder):
     assert "--column does nothing" in log, log
 
 
+def cell_types_without_all_of_it(folder):
+    """Expression without accessibility, starts without expression, chunks that are not there."""
+    arrays = make_data()
+    arrays["tss/T"] = np.flip(arrays["tss/Naive B"], axis=0).copy()
+    arrays["expression_positive/K562"], arrays["expression_negative/K562"] = np.arange(PEAKS, dtype=np.float32), np.ones(PEAKS, np.float32)
+    write(folder / "some.zarr", arrays)
+    (folder / "some.zarr/atpm/T/1").unlink()
+    log = run(folder / "some.zarr", folder / "some.h5ad").text
+    assert "no atpm/K562: expression without accessibility" in log and "1 chunks of 'atpm/T' are missing" in log, log
+    atlas = read_anndata(folder / "some.h5ad")
+    assert list(atlas.uns["cell_types"]) == CELL_TYPES
+    assert list(atlas.uns["expression"]) == ["K562.plus", "K562.minus", "Naive B.plus", "Naive B.minus"]
+    np.testing.assert_array_equal(atlas.obsm["expression"][:, 0], np.arange(PEAKS))
+    np.testing.assert_array_equal(atlas.obs["promoter"], (arrays["tss/T"] | arrays["tss/Naive B"]).any(axis=1))
+    assert (atlas.obsm["accessibility"][1000:2000, 1] == 0).all()
+
+
 def wrong_stores(folder):
-    def refused(message, change=None, sizes=None, more=(), code=2, **options):
+    def refused(message, change=None, sizes=None, more=(), code=2, at_end=False, **options):
         arrays = make_data()
         if change:
             change(arrays)
@@ -143,7 +160,7 @@ def wrong_stores(folder):
         (folder / "sizes").write_text(sizes or SIZES)
         log = run(folder / "wrong.zarr", folder / "wrong.h5ad", *more, code=code).text
         assert message in log, (message, log)
-        assert code == 3 or not (folder / "wrong.h5ad").exists()
+        assert code == 3 or at_end or not (folder / "wrong.h5ad").exists()
         (folder / "wrong.h5ad").unlink(missing_ok=True)
         (folder / "sizes").write_text(SIZES)
 
@@ -156,9 +173,16 @@ def wrong_stores(folder):
     refused("is no interval", lambda a: a["peak_names"].__setitem__(0, "chr1:x-5"))
     refused("which has 500 bp", sizes="chr1\t500\nchr10\t1000000\nchr2\t1000000\n")
     refused("lacks, did you mean 'chr1'?", sizes="chr1\t1000000\nchr2\t1000000\n")
+    refused("motif_names has 'Cluster/1' twice", lambda a: a["motif_names"].__setitem__(0, "Cluster/1"))
     refused("has no array 'data'", lambda a: a.pop("data"))
     refused("'atpm/T' has the shape (5), (2345) was expected", lambda a: a.__setitem__("atpm/T", np.ones(5, np.float32)))
     refused("'expression_negative/Naive B'", lambda a: a.pop("expression_negative/Naive B"))
+    refused("'T' is named twice", more=("--set", "cell_types=T,T"))
+    refused("can't be called 'all_regions'", lambda a: a.__setitem__("atpm/all_regions", a["atpm/T"]))
+    refused("is no text in UTF-8", lambda a: a["motif_names"].__setitem__(0, "a\0b"))
+    refused("'data' is 0 everywhere", lambda a: a["data"].fill(0), at_end=True)
+    refused("is no row of", lambda a: a.__setitem__(
+        "gene_idx_info_index", a["gene_idx_info_index"] + 0.5))
     refused("did you mean 'Naive B'", more=("--set", "cell_types=NaiveB"))
     # What one unit meets keeps that unit from being done, as everywhere.
     refused("'data' has nan at chr1:", lambda a: a["data"].__setitem__((7, 1), np.nan), code=3)
@@ -187,6 +211,7 @@ def main():
         the_numbers_of_the_store(folder)
         every_way_of_storing(folder)
         exported_and_back(folder)
+        cell_types_without_all_of_it(folder)
         wrong_stores(folder)
 
 

@@ -1,5 +1,6 @@
 """Atlases of motif hits that were found already (motifs.hits) against a plain loop, and a screen whose elements are scanned
 beside them: as another atlas was scanned, with the ratio of the two scales. States of regions besides."""
+import os
 import tempfile
 from pathlib import Path
 
@@ -118,6 +119,7 @@ def wrong_hits(folder):
     for name, row, message in (("negative", ("chr1", 500, 510, "hit1", "-1.5", "+"), "its score, '-1.5', is no number"),
                                ("short", ("chr1", 500, 510, "hit1"), "chromosome, start, end, name and score"),
                                ("words", ("chr1", 500, 510, "hit1", "high"), "'high'"),
+                               ("huge", ("chr1", 500, 510, "hit1", "1e300"), "add up to 1e+300"),
                                ("far", ("chr9", 500, 510, "hit1", "1"), "it has 'chr9', they have 'chr1'")):
         write_table(folder / f"{name}.bed.gz", [row])
         refused(message, "--set", f"motifs.hits={folder}/{name}.bed.gz")
@@ -126,6 +128,25 @@ def wrong_hits(folder):
     assert "the first is 'stranger', motifs.clusters has 'hit0'" in log and "no region has any of the 7 features" in log, log
     (folder / "elsewhere.bed").write_text("1\t0\t100\tTssA\n")
     refused("no segment overlaps a region", "--set", f"regions.states={folder}/elsewhere.bed")
+
+
+def another_file_of_the_same_size(folder):
+    """Its content names a file of hits: one changed score is another campaign; an older index is told of."""
+    out = folder / "resumed.h5ad"
+    features(folder, out)
+    plain = pysam.BGZFile(str(folder / "hits.bed.gz")).read().decode()
+    line = plain.splitlines()[5]
+    fields = line.split("\t")
+    fields[4] = fields[4][:-1] + str((int(fields[4][-1]) + 1) % 10)
+    kept = {name: (folder / name).read_bytes() for name in ("hits.bed.gz", "hits.bed.gz.tbi")}
+    write_table(folder / "hits.bed.gz", [row.split("\t") for row in plain.replace(line, "\t".join(fields)).splitlines()])
+    log = features(folder, out, code=2).text
+    assert "hits" in log and "content" in log, log
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+    os.utime(folder / "hits.bed.gz.tbi", (1e9, 1e9))
+    log = features(folder, folder / "older.h5ad").text
+    assert "its index is older than it is" in log and "tabix" in log, log
 
 
 def elements_beside_imported_features(folder):
@@ -176,6 +197,7 @@ def main():
         toy.make_inputs(folder)
         an_atlas_of_hits(folder)
         wrong_hits(folder)
+        another_file_of_the_same_size(folder)
         elements_beside_imported_features(folder)
 
 

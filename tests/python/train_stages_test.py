@@ -194,7 +194,7 @@ def check_leaving_out(folder):
     place = lambda name: (name.split(":")[0], sum(map(int, name.split(":")[1].split("-"))) // 2)
     in_training = [row for row in signal if place(row[0])[0] != "chr3" and not (place(row[0])[0] == "chr2" and place(row[0])[1] < 60000)]
     more = sum(float(row[1 + cell]) >= 0.5 for row in in_training for cell in (0, 1))
-    alone, augmented = regions_of("alone.safetensors"), regions_of("augmented.safetensors", "input.cutoffs=[0.5]")
+    alone, augmented = regions_of("alone.safetensors"), regions_of("augmented.safetensors", "input.cutoffs=[0.1, 0.5]")
     assert augmented[0] - alone[0] in range(more - 4, more + 1) and more > 40, (alone[0], augmented[0], more)
     assert augmented[1] == alone[1] and augmented[2]["seen"] == alone[2]["seen"]
     assert augmented[2]["content_hash"] != alone[2]["content_hash"]
@@ -221,7 +221,7 @@ def check_baselines_and_wrong_inputs(folder):
         ([f"init.weights={folder / 'lora.safetensors'}"], "adaptor"), (["init.weights=nowhere"], "nowhere"),
         (["input.cutoffs=0.5", "input.rows=all", "input.accessibility=constant"], "goes with input.rows"),
         (["input.cutoffs=0.5,0.3"], "'0.3': write numbers above 0 that ascend"), (["input.cutoffs=x"], "'x'"),
-        (["input.cutoffs=0.1"], "0.1 leaves"), (["input.cutoffs=3"], "3 leaves 0 of"),
+        (["input.cutoffs=0.1"], "leave nothing out"), (["input.cutoffs=0.5,3"], "reaches 3; its accessible ones have 0.2 to 1"),
         (["target.kind=masked", "model.kind=cnn"], "masking"), (["train.ema_decay=1"], "train.ema_decay"),
     ]
     for words, expected in wrong:

@@ -22,6 +22,9 @@ std::string_view trim(std::string_view line);
 /// A file's first line without the byte order mark (UTF-8) that some Windows programs put before it.
 std::string_view without_mark(std::string_view line);
 
+/// Whether it is UTF-8 without a character 0: what HDF5, JSON and Python take for a text.
+bool is_utf8(std::string_view text);
+
 /// The whole of `field` as a number, or nothing: no sign games, no trailing text, no NaN.
 std::optional<std::int64_t> to_integer(std::string_view field);
 std::optional<double> to_number(std::string_view field);

@@ -71,7 +71,8 @@ public:
     /// with none where the file has no such chromosome.
     void read(std::string_view chrom, std::int64_t start, std::int64_t end,
               std::function<void(Fragment const&)> const& each);
-    /// Names the content, by its size and its index: the file itself may be hundreds of gigabytes.
+    /// Names the content, by its index and the checksums of the file's blocks: one pass over the file,
+    /// without uncompressing it.
     [[nodiscard]] std::string content_hash() const;
 
     class Source;  ///< one form

@@ -30,6 +30,9 @@ public:
     /// Rows in a chunk: rows are read fastest in multiples of it.
     [[nodiscard]] std::uint64_t chunk_rows(std::string_view array) const;
 
+    /// Chunks of numbers that are not there: they hold the fill value.
+    [[nodiscard]] std::uint64_t missing_chunks(std::string_view array) const;
+
     [[nodiscard]] std::vector<std::string> strings(std::string_view array) const;
     /// Rows [first, first + count) of an array of numbers, row-major.
     [[nodiscard]] std::vector<double> numbers(std::string_view array, std::uint64_t first,
