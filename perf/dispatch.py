@@ -2,13 +2,16 @@
 """How near to ideal units are handed out: mpira beside mpi4py.futures, interleaved on one machine.
 
     launch/build release --target perf_programs
-    .deps/venv/bin/python perf/dispatch.py [--ranks 4] [--rounds 3] [--scale 1.0] [--json FILE]
+    .deps/venv/bin/python perf/dispatch.py [--ranks 4] [--rounds 3] [--scale 1.0] [--peers FOLDER] [--json FILE]
 
 Two loads, as in the measurement of peers that the design rests on: 20,000 units that sleep 1 ms, and 8,000 whose
 sleep is lognormal (sigma 1.5, mean 4.8 ms). Units sleep, so that ranks don't compete for cores. mpira runs a whole
 campaign on `ranks` ranks, rank 0 leading and working, with result file, journal and commits, timed from the first
 claim to the last commit. mpi4py.futures gets a manager beside its `ranks` workers, writes nothing, and is timed from
 the first submission to the last result, pool started and warmed up.
+
+With --peers, where `pip install --target FOLDER hyperqueue` put it, also HyperQueue, with one worker of `ranks` slots: a unit
+is a process there (`sleep`), which is what it is made for, and a start of one is part of what is timed.
 
 ratio = makespan / max(sum / ranks, longest); 1 is ideal. The median of the rounds is printed with its range.
 """
@@ -44,6 +47,34 @@ def futures(options, durations, chunk):
     return run(options.ranks + 1, sys.executable, "-m", "mpi4py.futures", __file__, "--manager", durations, chunk)
 
 
+def hyperqueue(options, durations):
+    """Over its Python client, in a process of its own."""
+    process = start("timeout", 900, "env", f"PYTHONPATH={options.peers}", sys.executable, __file__, "--hyperqueue", durations, options.ranks)
+    return told(finished(process)[0][0])
+
+
+def hyperqueue_worker(durations, slots):
+    from hyperqueue import Job, LocalCluster
+    from hyperqueue.cluster import WorkerConfig
+
+    data = Path(durations).read_bytes()
+    seconds = struct.unpack(f"{len(data) // 8}d", data)
+    with tempfile.TemporaryDirectory() as folder, LocalCluster(folder, WorkerConfig(cores=slots)) as cluster:
+        client = cluster.client()
+
+        def done(naps):
+            job = Job()
+            for nap_s in naps:
+                job.program(["sleep", f"{nap_s:.6f}"], stdout=None, stderr=None, cwd=folder)
+            client.wait_for_jobs([client.submit(job)])
+            return len(naps)
+
+        done([0.001] * 64)
+        begin = time.perf_counter()
+        count = done(seconds)
+        print(json.dumps({"makespan_s": time.perf_counter() - begin, "done": count}), flush=True)
+
+
 def nap(seconds):
     time.sleep(seconds)
     return 1
@@ -66,6 +97,7 @@ def main():
     parser = arguments(__doc__, rounds=3)
     parser.add_argument("--ranks", type=int, default=4)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the units, for a quick look")
+    parser.add_argument("--peers", type=Path)
     options = parser.parse_args()
     ratios, rows = {}, []
     with tempfile.TemporaryDirectory() as folder:
@@ -80,6 +112,8 @@ def main():
                 "mpi4py.futures, chunk 1": lambda: futures(options, durations, 1),
                 "mpi4py.futures, chunk 64": lambda: futures(options, durations, 64),
             }
+            if options.peers:
+                variants["HyperQueue, a process a unit"] = lambda: hyperqueue(options, durations)
             for _ in range(options.rounds):
                 for name, measure in variants.items():
                     outcome = measure()
@@ -101,5 +135,7 @@ def main():
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--manager"]:
         manager(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1:2] == ["--hyperqueue"]:
+        hyperqueue_worker(sys.argv[2], int(sys.argv[3]))
     else:
         main()
