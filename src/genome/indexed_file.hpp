@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <htslib/hts.h>
 
@@ -30,8 +32,7 @@ public:
 
     [[nodiscard]] std::filesystem::path const& file() const noexcept { return file_; }
     [[nodiscard]] std::filesystem::path const& index_file() const noexcept { return index_file_; }
-    /// Names the content, by its index and the checksums of the file's blocks: one pass over the file,
-    /// without uncompressing it.
+    /// Names the content, by the checksums of the file's blocks: one pass over it that uncompresses nothing.
     [[nodiscard]] std::string content_hash() const;
 
     /// Takes the first of the candidates that exists as the index; `command` makes one.

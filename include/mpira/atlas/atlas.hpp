@@ -15,8 +15,8 @@
 
 namespace mpira::atlas {
 
-/// The regions of a genome with their motif features and what is measured on them: an .h5ad that the
-/// `features` job wrote.
+/// The regions of a genome with their motif features and what is measured on them: an .h5ad that
+/// `features` or `import` wrote.
 ///
 ///     X                   regions x features, f32, raw (sums of hit scores)
 ///     obs                 chrom (categorical), start, end; optional promoter, promoter_plus, promoter_minus;

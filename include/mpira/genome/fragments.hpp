@@ -71,8 +71,7 @@ public:
     /// with none where the file has no such chromosome.
     void read(std::string_view chrom, std::int64_t start, std::int64_t end,
               std::function<void(Fragment const&)> const& each);
-    /// Names the content, by its index and the checksums of the file's blocks: one pass over the file,
-    /// without uncompressing it.
+    /// Names the content, by the checksums of the file's blocks: one pass over it that uncompresses nothing.
     [[nodiscard]] std::string content_hash() const;
 
     class Source;  ///< one form

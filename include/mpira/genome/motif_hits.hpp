@@ -45,8 +45,7 @@ public:
     [[nodiscard]] HitFeatures const& features() const noexcept;
     /// Chromosomes that have hits.
     [[nodiscard]] std::vector<std::string> const& chroms() const noexcept;
-    /// Names the content: of the file (its index and the checksums of its blocks) and of the
-    /// features.
+    /// Names the content: of the file, by the checksums of its blocks, and of the features.
     [[nodiscard]] std::string content_hash() const;
 
     /// Adds to sums (regions, features) the score of every hit that shares a base with the region, whole, in
