@@ -62,8 +62,8 @@ private:
         auto const& known = hits_.chroms();
         std::vector<std::string> missing;
         std::size_t without = 0;
-        for (std::size_t row = 0; row < regions.size(); ++row) {
-            auto const& name = chroms_.name(regions[row].chrom);
+        for (auto const& region : regions) {
+            auto const& name = chroms_.name(region.chrom);
             if (std::ranges::find(known, name) != known.end()) continue;
             ++without;
             if (std::ranges::find(missing, name) == missing.end()) missing.push_back(name);

@@ -32,7 +32,7 @@ constexpr std::uint64_t kAlwaysAllowed = std::uint64_t{1} << 24;
     fail_usage(fmt::format("{}: {}", file.string(), what));
 }
 
-std::string text_of(nlohmann::json const& json, char const* key, std::string fallback) {
+std::string text_of(nlohmann::json const& json, char const* key, char const* fallback) {
     auto const found = json.find(key);
     return found != json.end() && found->is_string() ? found->get<std::string>() : fallback;
 }
