@@ -8,6 +8,7 @@
 #include "mpira/atlas/gene_expression.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/log.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/genome/gene_table.hpp"
 #include "mpira/genome/genes.hpp"
 
@@ -35,6 +36,18 @@ atlas::RegionTable read_table(Settings const& settings, genome::ChromSizes const
         if (table.largest()[i] == 0)
             log::info("warning: {}: '{}' is 0 in every region", file.string(), columns[i]);
     return table;
+}
+
+/// Accessibility and expression are brought together by the names of cell types.
+void tell_strange_cell_types(atlas::CageExpression const& cage, std::filesystem::path const& file,
+                             std::vector<std::string> const& accessible) {
+    for (auto const& column : cage.columns()) {
+        if (!column.ends_with(".sum") || accessible.empty()) continue;
+        auto const cell_type = column.substr(0, column.rfind('.'));
+        if (std::ranges::find(accessible, cell_type) == accessible.end())
+            log::warning("{}: '{}' is no cell type of the accessibility{}", file.string(), cell_type,
+                         text::did_you_mean(cell_type, accessible));
+    }
 }
 
 genome::Genes read_annotation(Settings const& settings, genome::ChromSizes const& chroms) {
@@ -123,7 +136,10 @@ FeaturesExpression::FeaturesExpression(Settings const& settings, genome::ChromSi
             genes.empty() ? "expression.genes" : "expression.annotation",
             "expression by gene takes both: a table of genes, and the annotation that says where they start");
     if (!table.empty()) table_ = read_table(settings, chroms, regions, names);
-    if (!cage.empty()) cage_ = atlas::CageExpression(cage, chroms, regions);
+    if (!cage.empty()) {
+        cage_ = atlas::CageExpression(cage, chroms, regions);
+        tell_strange_cell_types(cage_, cage, accessibility.cell_types());
+    }
     if (genes.empty()) return;
 
     std::vector<std::int32_t> chrom;

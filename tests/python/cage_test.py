@@ -111,6 +111,8 @@ def main():
                     "--set", f"genome.chrom_sizes={folder}/sizes")
         (folder / "genome.fa").write_text((folder / "genome.fa").read_text() + ">chrM\n" + "A" * 500 + "\n")
         mpira(*features, "--set", f"expression.cage={folder}/cage.h5ad", "--output", folder / "of_cage.h5ad", ranks=2, code=0)
+        log = mpira(*features, "--set", f"expression.cage={folder}/cage.h5ad", "--output", folder / "told.h5ad", code=0).text
+        assert "'K562' is no cell type of the accessibility" in log and "'other' is no cell type" in log, log
         atlas = read_anndata(folder / "of_cage.h5ad")
         assert list(atlas.uns["expression"]) == list(columns)
         for number, cpm in enumerate(columns.values()):
