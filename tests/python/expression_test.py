@@ -119,7 +119,7 @@ def main():
             ([f"expression.genes={folder / 'cells.h5ad'}", "expression.cell_types=sort"], ["cells.h5ad", "no column 'sort'"]),
             ([f"expression.genes={folder / 'bulk.h5ad'}", "expression.layer=layers/counts"], ["bulk.h5ad", "layers/counts"]),
             (["expression.annotation="], ["expression.annotation", "both"]),
-            ([f"expression.table={folder / 'genes.tsv'}"], ["expression.genes", "not both"]),
+            ([f"expression.table={folder / 'genes.tsv'}"], ["expression.genes", "one of these"]),
             ([f"expression.annotation={folder / 'regions.bed'}"], ["regions.bed"]),
             ([f"expression.genes={folder / 'genome.fa'}"], ["genome.fa"]),
             (["expression.promoter_bp=-1"], ["expression.promoter_bp"])):
