@@ -217,7 +217,8 @@ TEST_F(AtlasFiles, AChangedScanModelIsRefused) {
 }
 
 TEST_F(AtlasFiles, AnUnfinishedCampaignIsRefused) {
-    refused([](Draft& d) { d.finished = false; }, {"obs/done", "only 2 of 4 regions", "run the same command again"});
+    refused([](Draft& d) { d.finished = false; },
+            {"obs/done", "only 2 of 4 regions", "run the same command again"});
 }
 
 TEST_F(AtlasFiles, OtherFilesAreRefused) {
