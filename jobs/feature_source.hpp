@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -43,8 +42,8 @@ public:
     /// Error(Origin::stopped) soon after a stop is requested.
     virtual void read(std::span<genome::Region const> regions, std::span<float> features,
                       std::span<std::int32_t> counts, std::stop_token const& stop) = 0;
-    /// What the counts of all regions say, for the log.
-    [[nodiscard]] virtual std::string summary(std::span<std::int32_t const> counts) const = 0;
+    /// What is said of the sum of all counts, in so many regions, for the log.
+    [[nodiscard]] virtual std::string summary(std::int64_t sum, std::int64_t regions) const = 0;
 };
 
 /// Motifs looked for in the genome. Usage errors name the key, or a region whose chromosome has no sequence.

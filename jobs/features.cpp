@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -13,9 +14,8 @@
 #include "mpira/base/log.hpp"
 #include "mpira/genome/fasta.hpp"
 #include "mpira/genome/regions.hpp"
-#include "mpira/genome/segmentation.hpp"
 
-#include "jobs/atlas_scales.hpp"
+#include "jobs/atlas_file.hpp"
 #include "jobs/entries.hpp"
 #include "jobs/feature_source.hpp"
 #include "jobs/features_expression.hpp"
@@ -164,13 +164,7 @@ store::ResultTables Features::tables() const {
     tables.var.strings = {{"motifs", source_->made_of(), false}};
 
     auto& uns = tables.uns;
-    uns["assembly"] = settings_.text("genome.assembly");
-    uns["chrom_names"] = std::vector<std::string>(chroms_.names().begin(), chroms_.names().end());
-    uns["chrom_lengths"] = std::vector<std::int64_t>(chroms_.lengths().begin(), chroms_.lengths().end());
-    uns["scale_sets"] = scale_sets_;
-    if (!accessibility_.cell_types().empty()) {
-        uns["cell_types"] = accessibility_.cell_types();
-    }
+    uns = atlas_uns(settings_.text("genome.assembly"), chroms_, scale_sets_, accessibility_.cell_types());
     expression_.describe(settings_, chroms_, uns);
     uns["scan"] = source_->record();
     uns["inputs"] = inputs_;
@@ -216,23 +210,11 @@ void Features::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_toke
 }
 
 void Features::finish(store::FinishedRows& rows) {
-    auto const features = rows.array<float>("X");
-    auto const width = source_->names().size();
-    auto const types = accessibility_.cell_types().size();
-    auto const accessibility = types > 0 ? rows.array<float>("obsm/accessibility") : std::span<float const>();
-    auto const never = fill_scales(features, accessibility, width, types, scale_sets_.size(),
-                                   rows.fixed_array<float>("varm/scale"));
-    if (never.size() == width)
-        fail_usage(fmt::format("no region has any of the {} features: {}", width, source_->how()));
-    std::vector<std::int64_t> open(types, 0);
-    for (std::size_t i = 0; i < accessibility.size(); ++i) open[i % types] += accessibility[i] > 0 ? 1 : 0;
-    for (std::size_t type = 0; type < types; ++type) {
-        log::info("{}: {} of {} regions are accessible", accessibility_.cell_types()[type], open[type],
-                  regions_.size());
-    }
-    log::info("{} of {} features occur in no region{}; {}", never.size(), width,
-              some_of(never, source_->names()),
-              source_->summary(rows.array<std::int32_t>("obs/" + source_->counted())));
+    auto const never = finish_scales(rows, source_->names(), accessibility_.cell_types(), source_->how());
+    auto const counts = rows.array<std::int32_t>("obs/" + source_->counted());
+    log::info("{}; {}", describe_never(never, source_->names()),
+              source_->summary(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}),
+                               std::ranges::count_if(counts, [](std::int32_t count) { return count > 0; })));
 }
 
 std::unique_ptr<store::Job> make(Settings const& settings, Place const& /*place*/) {

@@ -1,10 +1,10 @@
 #include "jobs/features_expression.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
+#include "mpira/atlas/expression_names.hpp"
 #include "mpira/atlas/gene_expression.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/log.hpp"
@@ -20,17 +20,14 @@ atlas::RegionTable read_table(Settings const& settings, genome::ChromSizes const
                               std::span<genome::Region const> regions, std::span<std::string const> names) {
     auto const file = settings.path("expression.table");
     auto table = atlas::RegionTable::read(file, chroms, regions, names);
-    constexpr std::array<std::string_view, 2> kStrands{".plus", ".minus"};
     auto const& columns = table.columns();
     for (auto const& column : columns) {
-        for (std::size_t strand = 0; strand < kStrands.size(); ++strand) {
-            if (!column.ends_with(kStrands[strand])) continue;
-            auto const other =
-                column.substr(0, column.size() - kStrands[strand].size()) + std::string(kStrands[1 - strand]);
-            if (std::ranges::find(columns, other) == columns.end())
-                settings.refuse("expression.table", fmt::format("{} has a column '{}' but no '{}'",
-                                                                file.string(), column, other));
-        }
+        auto const strand = atlas::strand_of(column);
+        if (!strand) continue;
+        auto const other = atlas::strand_column(atlas::cell_type_of(column), atlas::other_strand(*strand));
+        if (std::ranges::find(columns, other) == columns.end())
+            settings.refuse("expression.table",
+                            fmt::format("{} has a column '{}' but no '{}'", file.string(), column, other));
     }
     for (std::size_t i = 0; i < columns.size(); ++i)
         if (table.largest()[i] == 0)
@@ -42,8 +39,8 @@ atlas::RegionTable read_table(Settings const& settings, genome::ChromSizes const
 void tell_strange_cell_types(atlas::CageExpression const& cage, std::filesystem::path const& file,
                              std::vector<std::string> const& accessible) {
     for (auto const& column : cage.columns()) {
-        if (!column.ends_with(".sum") || accessible.empty()) continue;
-        auto const cell_type = column.substr(0, column.rfind('.'));
+        std::string const cell_type(atlas::cell_type_of(column));
+        if (column != atlas::sum_column(cell_type) || accessible.empty()) continue;
         if (std::ranges::find(accessible, cell_type) == accessible.end())
             log::warning("{}: '{}' is no cell type of the accessibility{}", file.string(), cell_type,
                          text::did_you_mean(cell_type, accessible));

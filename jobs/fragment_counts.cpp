@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "mpira/atlas/expression_names.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
@@ -56,6 +57,7 @@ public:
         log::info("{}: {}", settings.text("regions.bed"), bed.report.describe());
         regions_ = std::move(bed.regions);
         open_sources();
+        name_columns();
         if (std::ranges::none_of(sources_, [](Source const& one) { return one.file.is_alignments(); }))
             refuse_alignment_settings(settings);
         read_first_lines();
@@ -81,6 +83,7 @@ private:
         std::int64_t from, to;
     };
     void open_sources();
+    void name_columns();
     void read_first_lines();
     void refuse_other_assemblies();
     void tell_strange_barcodes();
@@ -92,15 +95,6 @@ private:
     void read(Source& source, std::string_view chrom, std::int64_t from, std::int64_t to,
               std::stop_token const& stop,
               std::function<void(genome::Fragment const&, std::uint32_t)> const& each);
-    /// Of X: a cell type, or (5' ends) its + and - strand.
-    [[nodiscard]] std::vector<std::string> columns() const {
-        if (!by_strand_) return cell_types_;
-        std::vector<std::string> names;
-        for (auto const& cell_type : cell_types_)
-            for (auto const* const strand : {"plus", "minus"})
-                names.push_back(fmt::format("{}.{}", cell_type, strand));
-        return names;
-    }
 
     Settings settings_;
     genome::ChromSizes chroms_;
@@ -110,6 +104,7 @@ private:
     std::string counted_;
     std::vector<genome::Region> regions_;
     std::vector<std::string> cell_types_;
+    std::vector<std::string> columns_;  ///< of X: the cell types, or (5' ends) + and - of each
     std::optional<Barcodes> barcodes_;
     std::vector<Source> sources_;
     store::ResultLayout layout_;
@@ -132,6 +127,15 @@ void FragmentCounts::open_sources() {
         auto const [number, file] = named_file(item, settings_, key_, cell_types_);
         sources_.push_back({genome::FragmentFile(file, rules), number});
     }
+}
+
+void FragmentCounts::name_columns() {
+    if (!by_strand_) {
+        columns_ = cell_types_;
+        return;
+    }
+    for (auto const& cell_type : cell_types_)
+        for (char const strand : {'+', '-'}) columns_.push_back(atlas::strand_column(cell_type, strand));
 }
 
 /// A file of another form is found now, not when all units fail.
@@ -196,8 +200,8 @@ void FragmentCounts::tell_strange_barcodes() {
 }
 
 void FragmentCounts::make_layout() {
-    layout_ = counts_layout(settings_, regions_.size(), columns().size());
-    layout_.row_arrays.push_back({"obsm/beginning", store::Type::i32, {columns().size()}});
+    layout_ = counts_layout(settings_, regions_.size(), columns_.size());
+    layout_.row_arrays.push_back({"obsm/beginning", store::Type::i32, {columns_.size()}});
     ContentHash files;
     for (auto const& source : sources_)
         files.add(cell_types_[source.cell_type]).add(source.file.content_hash());
@@ -210,7 +214,7 @@ store::ResultTables FragmentCounts::tables() const {
     store::ResultTables tables;
     tables.obs =
         region_frame(regions_, genome::read_bed(settings_.path("regions.bed"), chroms_).names, chroms_);
-    tables.var.index = columns();
+    tables.var.index = columns_;
     tables.uns["assembly"] = settings_.text("genome.assembly");
     tables.uns["counted"] = counted_;
     auto const of = by_strand_ ? "cell type and strand" : "cell type";
@@ -261,7 +265,7 @@ void FragmentCounts::read(Source& source, std::string_view chrom, std::int64_t f
 
 void FragmentCounts::count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
                            std::span<std::int32_t> beginning, std::stop_token const& stop) {
-    auto const types = columns().size();
+    auto const types = columns_.size();
     auto const rows = std::span(regions_).subspan(stretch.first, stretch.last - stretch.first);
     // Furthest end so far, by row: regions may contain each other.
     std::vector<std::int64_t> reach(rows.size());
@@ -317,12 +321,11 @@ void FragmentCounts::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::sto
     auto const counts = rows.array<std::int32_t>("X");
     auto const beginning = rows.array<std::int32_t>("obsm/beginning");
     for (auto const& stretch : stretches(first, last)) count(stretch, first, counts, beginning, stop);
-    if (last == regions_.size()) count_elsewhere(beginning.last(columns().size()), stop);
+    if (last == regions_.size()) count_elsewhere(beginning.last(columns_.size()), stop);
 }
 
 void FragmentCounts::finish(store::FinishedRows& rows) {
-    auto const names = columns();
-    auto const types = names.size();
+    auto const types = columns_.size();
     auto const counts = rows.array<std::int32_t>("X");
     auto const beginning = rows.array<std::int32_t>("obsm/beginning");
     auto const total = rows.fixed_array<std::int64_t>("uns/total");
@@ -342,7 +345,7 @@ void FragmentCounts::finish(store::FinishedRows& rows) {
                        : fmt::format("{}: nothing that counts ({}?)", sources_.front().file.file().string(),
                                      by_strand_ ? "bam.min_mapq" : "bam.min_mapq, bam.max_fragment_bp"));
     for (std::size_t type = 0; type < types; ++type)
-        log::info("{}: {} {}; {} of {} regions have any, at most {}", names[type], total[type], counted_,
+        log::info("{}: {} {}; {} of {} regions have any, at most {}", columns_[type], total[type], counted_,
                   open[type], regions_.size(), largest[type]);
 }
 

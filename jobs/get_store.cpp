@@ -120,7 +120,7 @@ void GetStore::choose_cell_types(Settings const& settings) {
     std::set<std::string> taken;
     for (auto const& cell_type : chosen) {
         if (!known.contains(cell_type))
-            settings.refuse("cell_types", fmt::format("{} has no atpm/{}{}", folder(), cell_type,
+            settings.refuse("cell_types", fmt::format("{} has no cell type '{}'{}", folder(), cell_type,
                                                       text::did_you_mean(cell_type, names)));
         if (!taken.insert(cell_type).second)
             settings.refuse("cell_types", fmt::format("'{}' is named twice", cell_type));

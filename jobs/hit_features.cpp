@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -22,7 +21,8 @@ public:
             std::span<genome::Region const> regions)
         : file_(settings.path("motifs.hits")),
           chroms_(chroms),
-          hits_(file_, genome::read_hit_features(settings.path("motifs.clusters"))) {
+          hits_(file_, genome::read_hit_features(settings.path("motifs.clusters"))),
+          content_(hits_.content_hash()) {
         tell_missing_chroms(regions);
         look_at_first(regions);
     }
@@ -34,11 +34,9 @@ public:
             joined.push_back(fmt::format("{}", fmt::join(hits, ",")));
         return joined;
     }
-    [[nodiscard]] nlohmann::json record() const override {
-        return atlas::import_record("hits", hits_.content_hash());
-    }
+    [[nodiscard]] nlohmann::json record() const override { return atlas::import_record("hits", content_); }
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> inputs() const override {
-        return {{"hits", hits_.content_hash()}};
+        return {{"hits", content_}};
     }
     [[nodiscard]] std::string describe() const override { return fmt::format("{} features", names().size()); }
     [[nodiscard]] std::string how() const override {
@@ -51,10 +49,8 @@ public:
     [[nodiscard]] std::string counted() const override { return "unlisted_hits"; }
     void read(std::span<genome::Region const> regions, std::span<float> features,
               std::span<std::int32_t> unlisted, std::stop_token const& stop) override;
-    [[nodiscard]] std::string summary(std::span<std::int32_t const> unlisted) const override {
-        return fmt::format("{} hits in {} regions are of no feature",
-                           std::accumulate(unlisted.begin(), unlisted.end(), std::int64_t{0}),
-                           std::ranges::count_if(unlisted, [](std::int32_t hits) { return hits > 0; }));
+    [[nodiscard]] std::string summary(std::int64_t sum, std::int64_t regions) const override {
+        return fmt::format("{} hits in {} regions are of no feature", sum, regions);
     }
 
 private:
@@ -97,6 +93,7 @@ private:
     std::filesystem::path file_;
     genome::ChromSizes const& chroms_;
     genome::MotifHits hits_;
+    std::string content_;  ///< a pass over the file: once
 };
 
 void HitSums::read(std::span<genome::Region const> regions, std::span<float> features,

@@ -3,13 +3,13 @@
 
 #include <fmt/format.h>
 
-#include "mpira/atlas/cage_expression.hpp"
+#include "mpira/atlas/expression_names.hpp"
 #include "mpira/atlas/scan_record.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 
-#include "jobs/atlas_scales.hpp"
+#include "jobs/atlas_file.hpp"
 #include "jobs/entries.hpp"
 #include "jobs/get_store.hpp"
 #include "jobs/region_frame.hpp"
@@ -96,16 +96,10 @@ store::ResultTables Import::tables() const {
     store::ResultTables tables;
     tables.obs = region_frame(store_.regions(), {}, store_.chroms());
     tables.var.index = store_.features();
-    auto& uns = tables.uns;
-    uns["assembly"] = settings_.text("genome.assembly");
-    uns["chrom_names"] =
-        std::vector<std::string>(store_.chroms().names().begin(), store_.chroms().names().end());
-    uns["chrom_lengths"] =
-        std::vector<std::int64_t>(store_.chroms().lengths().begin(), store_.chroms().lengths().end());
     std::vector<std::string> sets{"all_regions"};
     if (has_own_scales()) sets.insert(sets.end(), store_.cell_types().begin(), store_.cell_types().end());
-    uns["scale_sets"] = sets;
-    if (!store_.cell_types().empty()) uns["cell_types"] = store_.cell_types();
+    auto& uns = tables.uns;
+    uns = atlas_uns(settings_.text("genome.assembly"), store_.chroms(), sets, store_.cell_types());
     if (!store_.expressed().empty()) {
         std::vector<std::string> columns;
         for (auto const& cell_type : store_.expressed())
@@ -153,21 +147,8 @@ void Import::run(std::uint64_t /*unit*/, store::UnitRows& rows, std::stop_token 
 }
 
 void Import::finish(store::FinishedRows& rows) {
-    auto const scale = rows.fixed_array<float>("varm/scale");
-    auto const types = store_.cell_types().size();
-    auto const accessibility = types > 0 ? rows.array<float>("obsm/accessibility") : std::span<float const>();
-    auto const never = fill_scales(rows.array<float>("X"), accessibility, store_.features().size(), types,
-                                   scale.size() / store_.features().size(), scale);
-    if (never.size() == store_.features().size())
-        fail_usage(fmt::format("{}: 'data' is 0 everywhere", store_.folder()));
-    for (std::size_t type = 0; type < types; ++type) {
-        std::size_t open = 0;
-        for (auto i = type; i < accessibility.size(); i += types) open += accessibility[i] > 0 ? 1 : 0;
-        log::info("{}: {} of {} regions are accessible", store_.cell_types()[type], open,
-                  store_.regions().size());
-    }
-    log::info("{} of {} features occur in no region{}", never.size(), store_.features().size(),
-              some_of(never, store_.features()));
+    auto const never = finish_scales(rows, store_.features(), store_.cell_types(), store_.folder() + "/data");
+    log::info("{}", describe_never(never, store_.features()));
 }
 
 std::vector<SettingSpec> import_settings() {

@@ -52,10 +52,8 @@ public:
     [[nodiscard]] std::string counted() const override { return "unknown_bases"; }
     void read(std::span<genome::Region const> regions, std::span<float> features,
               std::span<std::int32_t> unknown, std::stop_token const& stop) override;
-    [[nodiscard]] std::string summary(std::span<std::int32_t const> unknown) const override {
-        return fmt::format("{} unknown bases (N or ambiguous) in {} scan windows",
-                           std::accumulate(unknown.begin(), unknown.end(), std::int64_t{0}),
-                           std::ranges::count_if(unknown, [](std::int32_t bases) { return bases > 0; }));
+    [[nodiscard]] std::string summary(std::int64_t sum, std::int64_t windows) const override {
+        return fmt::format("{} unknown bases (N or ambiguous) in {} scan windows", sum, windows);
     }
 
 private:

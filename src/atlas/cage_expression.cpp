@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "mpira/atlas/expression_names.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/store/anndata_reader.hpp"
@@ -12,13 +13,6 @@
 #include "atlas/counts_file.hpp"
 
 namespace mpira::atlas {
-
-std::string strand_column(std::string const& cell_type, char strand) {
-    return cell_type + (strand == '+' ? ".plus" : ".minus");
-}
-std::string sum_column(std::string const& cell_type) {
-    return cell_type + ".sum";
-}
 
 struct CageExpression::State {
     store::MappedArray<std::int32_t> counts;  ///< (regions, 2 x cell types): +, -
@@ -43,7 +37,7 @@ CageExpression::CageExpression(std::filesystem::path const& file, genome::ChromS
     bool fits = names.size() % 2 == 0 && total.size() == names.size() &&
                 state_->counts.values().size() == regions.size() * names.size();
     for (std::size_t i = 0; fits && i < names.size(); i += 2) {
-        auto const cell_type = names[i].substr(0, names[i].rfind('.'));
+        auto const cell_type = cell_type_of(names[i]);
         fits = names[i] == strand_column(cell_type, '+') && names[i + 1] == strand_column(cell_type, '-');
         require(!fits || total[i] + total[i + 1] > 0,
                 fmt::format("{}: '{}' has no 5' end", file.string(), cell_type));

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "mpira/atlas/expression_names.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 
@@ -107,8 +108,7 @@ GeneTargets::GeneTargets(genome::GeneTable const& table, std::string const& tabl
                                    rules.flank_bp));
 
     for (auto const& cell_type : table.columns()) {
-        columns_.push_back(cell_type + ".plus");
-        columns_.push_back(cell_type + ".minus");
+        for (char const strand : {'+', '-'}) columns_.push_back(strand_column(cell_type, strand));
         auto const place = std::ranges::find(accessible, cell_type);
         gate_.push_back(place == accessible.end() ? -1 : place - accessible.begin());
         if (place == accessible.end() && least_accessibility_ > 0)

@@ -78,26 +78,28 @@ std::string_view without_mark(std::string_view line) {
     return line.starts_with(kMark) ? line.substr(kMark.size()) : line;
 }
 
+std::size_t utf8_character(std::string_view text) {
+    auto const first = static_cast<unsigned char>(text.front());
+    std::size_t const bytes = first < 0x80                    ? 1
+                              : first >= 0xC2 && first < 0xE0 ? 2
+                              : first >= 0xE0 && first < 0xF0 ? 3
+                              : first >= 0xF0 && first < 0xF5 ? 4
+                                                              : 0;
+    if (bytes == 0 || bytes > text.size()) return 0;
+    for (std::size_t i = 1; i < bytes; ++i)
+        if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) return 0;
+    if (bytes < 3) return bytes;
+    auto const second = static_cast<unsigned char>(text[1]);
+    bool const overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+    bool const outside = (first == 0xED && second >= 0xA0) || (first == 0xF4 && second >= 0x90);
+    return overlong || outside ? 0 : bytes;
+}
+
 bool is_utf8(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-        auto const lead = static_cast<unsigned char>(text[at]);
-        std::size_t const length = lead < 0x80   ? 1
-                                   : lead < 0xC2 ? 0
-                                   : lead < 0xE0 ? 2
-                                   : lead < 0xF0 ? 3
-                                   : lead < 0xF5 ? 4
-                                                 : 0;
-        if (lead == 0 || length == 0 || at + length > text.size()) return false;
-        std::uint32_t letter = length == 1 ? lead : lead & (0xFFU >> (length + 1));
-        for (std::size_t i = 1; i < length; ++i) {
-            auto const next = static_cast<unsigned char>(text[at + i]);
-            if ((next & 0xC0U) != 0x80U) return false;
-            letter = (letter << 6U) | (next & 0x3FU);
-        }
-        constexpr std::uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-        bool const is_surrogate = letter >= 0xD800 && letter < 0xE000;
-        if (letter < kLeast[length] || letter > 0x10FFFF || is_surrogate) return false;
-        at += length;
+    while (!text.empty()) {
+        auto const bytes = utf8_character(text);
+        if (bytes == 0 || text.front() == '\0') return false;
+        text.remove_prefix(bytes);
     }
     return true;
 }

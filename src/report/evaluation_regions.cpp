@@ -11,8 +11,9 @@
 #include <fmt/ranges.h>
 
 #include "mpira/base/error.hpp"
-#include "mpira/base/mapped_text.hpp"
 #include "mpira/base/text.hpp"
+
+#include "report/text_table.hpp"
 
 namespace mpira::report {
 namespace {
@@ -23,8 +24,8 @@ constexpr char const* kWhatFor = "which a result of mpira predict has";
 
 /// The output that is compared, or the two whose sum is.
 struct Outputs {
-    std::size_t one = 0;
-    std::size_t other = 0;  ///< = one: there is no second strand
+    std::uint64_t one = 0;
+    std::uint64_t other = 0;  ///< = one: there is no second strand
     std::string name;
 
     explicit Outputs(ExportSource const& predictions) {
@@ -44,25 +45,18 @@ struct Outputs {
         name = names.front();
     }
     [[nodiscard]] bool are_strands() const { return one != other; }
-    /// Of a row's outputs, on the logarithmic scale that models are trained on.
-    [[nodiscard]] double of(std::span<double const> row) const {
-        if (!are_strands()) return row[one];
-        return std::log10(std::pow(10.0, row[one]) + std::pow(10.0, row[other]) - 1);
+    /// Of the two, on the logarithmic scale that models are trained on.
+    [[nodiscard]] double of(double first, double second) const {
+        return are_strands() ? std::log10(std::pow(10.0, first) + std::pow(10.0, second) - 1) : first;
     }
 };
 
 std::vector<double> values_of(ExportSource const& predictions, std::string const& path,
                               std::vector<std::uint64_t> const& rows, Outputs const& outputs) {
-    constexpr std::uint64_t kAtOnce = 1 << 16;
-    auto const width = predictions.variables().size();
-    std::vector<double> values, block;
-    for (std::size_t i = 0; i < rows.size();) {
-        auto const first = rows[i];
-        auto const count = std::min(kAtOnce, predictions.rows().layout().rows - first);
-        predictions.rows().read(path, first, count, block);
-        for (; i < rows.size() && rows[i] < first + count; ++i)
-            values.push_back(outputs.of(std::span(block).subspan((rows[i] - first) * width, width)));
-    }
+    auto const columns = predictions.read_columns(path, {outputs.one, outputs.other}, rows);
+    std::vector<double> values(rows.size());
+    std::ranges::transform(columns[0], columns[1], values.begin(),
+                           [&](double one, double other) { return outputs.of(one, other); });
     return values;
 }
 
@@ -102,43 +96,33 @@ std::string place_of(AssaySequence const& sequence) {
     return fmt::format("{}:{}-{}", sequence.chrom, sequence.start, sequence.end);
 }
 
-/// A table with a header: chrom, start and end, and columns of numbers. log10(sum + 1) by place.
+/// A table of chrom, start and end, and columns of numbers. log10(sum + 1) by place.
 std::unordered_map<std::string, double> read_scores(EvaluateChoice const& choice) {
-    MappedText const text(choice.scores);
-    auto const header = text::split(text.line(0), '\t');
-    std::vector<std::string> const names(header.begin(), header.end());
-    auto const column = [&](std::string const& name) {
-        auto const found = std::ranges::find(names, name);
-        if (found == names.end())
-            text.refuse(0, fmt::format("has no column '{}'{}", name, text::did_you_mean(name, names)));
-        if (std::ranges::count(names, name) > 1)
-            text.refuse(0, fmt::format("has the column '{}' twice", name));
-        return static_cast<std::size_t>(found - names.begin());
-    };
-    auto const chrom = column("chrom"), start = column("start"), end = column("end");
+    TextTable const table(choice.scores);
+    auto const chrom = table.column("chrom"), start = table.column("start"), end = table.column("end");
     std::vector<std::size_t> tracks;
     for (auto const& name : choice.score_columns) {
-        auto const track = column(name);
+        auto const track = table.column(name);
         bool const is_place = track == chrom || track == start || track == end;
         require(!is_place && std::ranges::find(tracks, track) == tracks.end(),
                 fmt::format("--score-columns {}: {}", name, is_place ? "is of the place" : "is named twice"));
         tracks.push_back(track);
     }
     std::unordered_map<std::string, double> scores;
-    for (auto at = text.after(0); at < text.size(); at = text.after(at)) {
-        auto const fields = text::split(text.line(at), '\t');
-        if (fields.size() != names.size())
-            text.refuse(at, fmt::format("{} fields, the header has {}", fields.size(), names.size()));
+    for (std::size_t row = 0; row < table.rows().size(); ++row) {
+        auto const& fields = table.rows()[row];
         double sum = 0;
         for (auto const track : tracks) {
-            auto const value = text::to_number(fields[track]);
-            if (!value) text.refuse(at, fmt::format("'{}' in {} is no number", fields[track], names[track]));
-            sum += *value;
+            auto const value = table.number(row, track);
+            if (std::isnan(value))
+                table.refuse(row,
+                             fmt::format("'{}' in {} is no number", fields[track], table.columns()[track]));
+            sum += value;
         }
-        if (sum < 0) text.refuse(at, "its scores sum to less than 0: they have to be on a linear scale");
+        if (sum < 0) table.refuse(row, "its scores sum to less than 0: they have to be on a linear scale");
         auto place = fmt::format("{}:{}-{}", fields[chrom], fields[start], fields[end]);
         if (!scores.try_emplace(std::move(place), std::log10(sum + 1)).second)
-            text.refuse(at, "a region's second line");
+            table.refuse(row, "a region's second line");
     }
     return scores;
 }
@@ -148,8 +132,11 @@ void keep_scored(AssayData& data, EvaluateChoice const& choice) {
     if (choice.scores.empty()) return;
     auto const scores = read_scores(choice);
     auto const first = place_of(data.sequences.front());
-    data.without_score = static_cast<std::uint64_t>(std::erase_if(
-        data.sequences, [&](AssaySequence const& sequence) { return !scores.contains(place_of(sequence)); }));
+    data.without_score = std::erase_if(data.sequences, [&](AssaySequence& sequence) {
+        auto const found = scores.find(place_of(sequence));
+        if (found != scores.end()) sequence.other_score = found->second;
+        return found == scores.end();
+    });
     require(!data.sequences.empty(),
             fmt::format("{}: none of its regions is predicted and observed; the first such is {}",
                         choice.scores.string(), first));
@@ -201,7 +188,6 @@ std::vector<Score> scores_of_regions(ExportSource const& predictions, AssayData 
          outputs.are_strands() ? "the model's, of both strands, summed before the logarithm" : "the model's",
          values_of(predictions, "X", rows, outputs)}};
     if (choice.scores.empty()) return scores;
-    auto const by_place = read_scores(choice);
     // Named by its columns, unless that is what another column of sequences.tsv is called.
     auto name = fmt::format("{}", fmt::join(choice.score_columns, "+"));
     constexpr std::array<std::string_view, 12> kTaken{"prediction", "measured", "elements", "chrom",
@@ -210,7 +196,7 @@ std::vector<Score> scores_of_regions(ExportSource const& predictions, AssayData 
     if (std::ranges::find(kTaken, name) != kTaken.end()) name = fmt::format("other {}", name);
     Score other{
         std::move(name), fmt::format("log10(sum + 1) of these columns of {}", choice.scores.string()), {}};
-    for (auto const& sequence : data.sequences) other.values.push_back(by_place.at(place_of(sequence)));
+    for (auto const& sequence : data.sequences) other.values.push_back(sequence.other_score);
     scores.push_back(std::move(other));
     return scores;
 }

@@ -1,12 +1,12 @@
 // An atlas as the data set that GET's own programs read (spec/get.md 2.2).
 #include <algorithm>
-#include <functional>
 #include <set>
-#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "mpira/atlas/atlas.hpp"
+#include "mpira/atlas/expression_names.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/report/export.hpp"
 #include "mpira/store/anndata_reader.hpp"
@@ -16,9 +16,6 @@ namespace mpira::report {
 namespace {
 
 constexpr std::uint64_t kChunkRows = 1000;  // as gcell's
-constexpr std::string_view kPlus = ".plus";
-constexpr std::string_view kMinus = ".minus";
-constexpr std::string_view kSum = ".sum";
 
 /// Names become those of arrays, and '/' would make groups of them.
 std::string array_name(std::string name) {
@@ -42,19 +39,18 @@ void require_array_names(std::vector<std::string> const& names, std::filesystem:
 std::vector<std::string> expressed_of(atlas::Atlas const& atlas) {
     auto const& columns = atlas.expression_names();
     std::vector<std::string> names;
+    auto const has = [&](std::string const& column) {
+        return std::ranges::find(columns, column) != columns.end();
+    };
     for (auto const& column : columns) {
+        std::string name(atlas::cell_type_of(column));
         // Both strands together, of CAGE: GET keeps none, and whoever wants it can add them.
-        if (column.ends_with(kSum) &&
-            std::ranges::find(columns, column.substr(0, column.size() - kSum.size()) + std::string(kPlus)) !=
-                columns.end())
-            continue;
-        auto const ending = column.ends_with(kPlus) ? kPlus : column.ends_with(kMinus) ? kMinus : "";
-        auto const name = column.substr(0, column.size() - ending.size());
-        auto const other = name + std::string(ending == kPlus ? kMinus : kPlus);
-        require(!ending.empty() && std::ranges::find(columns, other) != columns.end(),
+        if (column == atlas::sum_column(name) && has(atlas::strand_column(name, '+'))) continue;
+        auto const strand = atlas::strand_of(column);
+        require(strand && has(atlas::strand_column(name, atlas::other_strand(*strand))),
                 fmt::format("{}: its expression '{}' is of no pair NAME.plus and NAME.minus, as GET keeps it",
                             atlas.file().string(), column));
-        if (ending == kPlus) names.push_back(name);
+        if (*strand == '+') names.push_back(std::move(name));
     }
     return names;
 }
@@ -101,9 +97,9 @@ std::uint64_t export_get(std::filesystem::path const& file, std::filesystem::pat
         for (std::uint64_t row = 0; row < rows; ++row)
             for (char const strand : {'+', '-'}) starts.push_back(atlas.promoter_on(strand)[row]);
     for (auto const& name : expressed) {
-        for (auto const& [group, ending] :
-             {std::pair{"expression_positive/", kPlus}, std::pair{"expression_negative/", kMinus}}) {
-            auto const values = atlas.expression(name + std::string(ending));
+        for (auto const& [group, strand] :
+             {std::pair{"expression_positive/", '+'}, std::pair{"expression_negative/", '-'}}) {
+            auto const values = atlas.expression(atlas::strand_column(name, strand));
             write(group + array_name(name), store::Type::f32, {rows}, std::span<float const>(values));
         }
         if (!starts.empty())

@@ -82,6 +82,31 @@ ObsColumn const& ExportSource::at(std::string_view column, std::string_view what
                            text::did_you_mean(column, known), what_for, fmt::join(known, ", ")));
 }
 
+std::vector<std::vector<double>> ExportSource::read_columns(std::string_view path,
+                                                            std::vector<std::uint64_t> const& wanted,
+                                                            std::vector<std::uint64_t> const& rows) const {
+    constexpr std::uint64_t kValuesAtOnce = 1 << 20;
+    std::vector<std::vector<double>> lists(wanted.size());
+    auto const* const array = rows_.find(path);
+    require(array != nullptr, fmt::format("{}: {} is missing", file().string(), path));
+    std::uint64_t width = 1;
+    for (auto const extent : array->row_shape) width *= extent;
+    require(std::ranges::all_of(wanted, [width](auto column) { return column < width; }),
+            fmt::format("{}: {} has {} values a row, which are too few", file().string(), path, width));
+    for (auto& list : lists) list.reserve(rows.size());
+    auto const at_once = std::max<std::uint64_t>(1, kValuesAtOnce / std::max<std::uint64_t>(width, 1));
+    std::vector<double> values;
+    for (std::size_t i = 0; i < rows.size();) {
+        auto const first = rows[i];
+        auto const all = std::min(at_once, rows_.layout().rows - first);
+        rows_.read(path, first, all, values);
+        for (; i < rows.size() && rows[i] < first + all; ++i)
+            for (std::size_t c = 0; c < wanted.size(); ++c)
+                lists[c].push_back(values[(rows[i] - first) * width + wanted[c]]);
+    }
+    return lists;
+}
+
 void ExportSource::choose(ExportChoice const& choice) {
     std::vector<bool> wanted(names_.size(), true);
     for (auto const& [name, value] : choice.rows) {

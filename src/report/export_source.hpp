@@ -50,6 +50,11 @@ public:
     /// The column, or a usage error naming the nearest one; `what_for` ends the message.
     [[nodiscard]] ObsColumn const& at(std::string_view column, std::string_view what_for) const;
 
+    /// Columns `wanted` of a row array (rows, width) in `rows`, which ascend: a list each.
+    [[nodiscard]] std::vector<std::vector<double>> read_columns(std::string_view path,
+                                                                std::vector<std::uint64_t> const& wanted,
+                                                                std::vector<std::uint64_t> const& rows) const;
+
 private:
     void choose(ExportChoice const& choice);
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -14,6 +13,7 @@
 #include "report/report_file.hpp"
 #include "report/report_html.hpp"
 #include "report/report_statistics.hpp"
+#include "report/text_table.hpp"
 
 namespace mpira::report {
 namespace {
@@ -23,40 +23,6 @@ namespace fs = std::filesystem;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr std::string_view kAll = "all";
 constexpr std::uint64_t kMostPoints = 3000;
-
-/// A table that evaluate wrote, by the names of its columns.
-class EvaluationTable {
-public:
-    explicit EvaluationTable(fs::path const& file) : text_(file) {
-        for (std::size_t at = 0; at < text_.size(); at = text_.after(at)) {
-            auto fields = text::split(text_.line(at), '\t');
-            if (columns_.empty()) {
-                columns_ = std::move(fields);
-                continue;
-            }
-            if (fields.size() != columns_.size())
-                text_.refuse(at, fmt::format("{} fields, its header has {}", fields.size(), columns_.size()));
-            rows_.push_back(std::move(fields));
-        }
-    }
-    [[nodiscard]] std::vector<std::vector<std::string_view>> const& rows() const { return rows_; }
-    [[nodiscard]] std::vector<std::string_view> const& columns() const { return columns_; }
-    [[nodiscard]] std::size_t column(std::string_view name) const {
-        auto const found = std::ranges::find(columns_, name);
-        if (found == columns_.end())
-            fail_usage(fmt::format("{}: has no column '{}'; `mpira evaluate` writes one",
-                                   text_.file().string(), name));
-        return static_cast<std::size_t>(found - columns_.begin());
-    }
-    [[nodiscard]] double number(std::size_t row, std::size_t column) const {
-        return text::to_number(rows_[row][column]).value_or(kNone);
-    }
-
-private:
-    MappedText text_;
-    std::vector<std::string_view> columns_;
-    std::vector<std::vector<std::string_view>> rows_;
-};
 
 double number_of(nlohmann::json const& facts, char const* key) {
     auto const found = facts.find(key);
@@ -112,8 +78,8 @@ void add_facts(nlohmann::json const& facts, Section& section) {
 }
 
 /// A figure with its interval for each of the rows, named down the side; `limit`: a dashed line.
-void add_intervals(EvaluationTable const& table, std::vector<std::size_t> const& rows,
-                   std::string_view named_by, std::string const& figure_name, std::string title,
+void add_intervals(TextTable const& table, std::vector<std::size_t> const& rows, std::string_view named_by,
+                   std::string const& figure_name, std::string title,
                    std::pair<std::string, double> const& limit, Section& section) {
     auto const value = table.column(figure_name);
     auto const low = table.column(figure_name + "_low");
@@ -149,7 +115,7 @@ void add_intervals(EvaluationTable const& table, std::vector<std::size_t> const&
     section.blocks.emplace_back(std::move(figure));
 }
 
-void add_figures(EvaluationTable const& table, nlohmann::json const& facts, Section& section) {
+void add_figures(TextTable const& table, nlohmann::json const& facts, Section& section) {
     auto const subset = table.column("subset");
     auto const score = table.column("score");
     std::vector<std::size_t> overall, by_subset;
@@ -195,7 +161,7 @@ void add_figures(EvaluationTable const& table, nlohmann::json const& facts, Sect
 }
 
 /// The first score and the measured activity, a point a sequence.
-void add_points(EvaluationTable const& table, std::string_view score, bool of_regions, Section& section) {
+void add_points(TextTable const& table, std::string_view score, bool of_regions, Section& section) {
     auto const x = table.column(score);
     auto const y = table.column("measured");
     auto const control = table.column("control");
@@ -251,8 +217,8 @@ std::optional<Section> evaluation_section(fs::path const& folder) {
     Section section{
         .title = name.empty() ? folder.string() : name,
         .subtitle = fmt::format("mpira evaluate: {} beside what was measured", text_of(facts, "screen"))};
-    EvaluationTable const figures(folder / "figures.tsv");
-    EvaluationTable const sequences(folder / "sequences.tsv");
+    TextTable const figures(folder / "figures.tsv");
+    TextTable const sequences(folder / "sequences.tsv");
     add_facts(facts, section);
     add_figures(figures, facts, section);
     if (!figures.rows().empty()) {

@@ -7,11 +7,6 @@
 #include "mpira/base/error.hpp"
 
 namespace mpira::report {
-namespace {
-
-constexpr std::uint64_t kValuesAtOnce = 1 << 20;
-
-}  // namespace
 
 ReportFile::ReportFile(std::filesystem::path const& path)
     : file(path), status(store::status(path)), uns(store::AnnDataReader(path).json()) {
@@ -20,26 +15,7 @@ ReportFile::ReportFile(std::filesystem::path const& path)
 
 std::vector<std::vector<double>> ReportFile::columns(std::string_view path,
                                                      std::vector<std::uint64_t> const& wanted) const {
-    std::vector<std::vector<double>> lists(wanted.size());
-    auto const* const array = rows->rows().find(path);
-    require(array != nullptr, fmt::format("{}: {} is missing", file.string(), path));
-    std::uint64_t width = 1;
-    for (auto const extent : array->row_shape) width *= extent;
-    require(std::ranges::all_of(wanted, [width](auto column) { return column < width; }),
-            fmt::format("{}: {} has {} values a row, which are too few", file.string(), path, width));
-    for (auto& list : lists) list.reserve(count());
-    auto const& chosen = rows->chosen();
-    auto const at_once = std::max<std::uint64_t>(1, kValuesAtOnce / std::max<std::uint64_t>(width, 1));
-    std::vector<double> values;
-    for (std::size_t i = 0; i < chosen.size();) {
-        auto const first = chosen[i];
-        auto const all = std::min(at_once, rows->rows().layout().rows - first);
-        rows->rows().read(path, first, all, values);
-        for (; i < chosen.size() && chosen[i] < first + all; ++i)
-            for (std::size_t c = 0; c < wanted.size(); ++c)
-                lists[c].push_back(values[(chosen[i] - first) * width + wanted[c]]);
-    }
-    return lists;
+    return rows->read_columns(path, wanted, rows->chosen());
 }
 
 std::string ReportFile::text(std::vector<std::string> const& keys) const {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "mpira/base/sha256.hpp"
+#include "mpira/base/text.hpp"
 
 #include "report/export_source.hpp"
 
@@ -27,24 +28,6 @@ constexpr bool continues(char byte) {
     return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
 }
 
-/// Bytes of the UTF-8 character that text begins with; 0: it is none.
-std::size_t character(std::string_view text) {
-    auto const first = static_cast<unsigned char>(text.front());
-    std::size_t const bytes = first < 0x80                    ? 1
-                              : first >= 0xC2 && first < 0xE0 ? 2
-                              : first >= 0xE0 && first < 0xF0 ? 3
-                              : first >= 0xF0 && first < 0xF5 ? 4
-                                                              : 0;
-    if (bytes == 0 || bytes > text.size()) return 0;
-    for (std::size_t i = 1; i < bytes; ++i)
-        if (!continues(text[i])) return 0;
-    if (bytes < 3) return bytes;
-    auto const second = static_cast<unsigned char>(text[1]);
-    bool const overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-    bool const outside = (first == 0xED && second >= 0xA0) || (first == 0xF4 && second >= 0x90);
-    return overlong || outside ? 0 : bytes;
-}
-
 constexpr bool is_control(std::string_view one) {
     auto const byte = static_cast<unsigned char>(one.front());
     if (one.size() == 2 && byte == 0xC2) return static_cast<unsigned char>(one[1]) < 0xA0;
@@ -57,7 +40,7 @@ std::string html(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
-        auto const bytes = character(text);
+        auto const bytes = text::utf8_character(text);
         auto const one = text.substr(0, bytes == 0 ? 1 : bytes);
         text.remove_prefix(one.size());
         if (bytes == 0 || is_control(one)) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -11,6 +10,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "mpira/atlas/expression_names.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/train/settings.hpp"
 
@@ -19,12 +19,6 @@ namespace mpira::train {
 namespace {
 
 constexpr std::string_view kCellType = "{cell_type}";
-
-std::optional<char> strand_of(std::string_view column) {
-    if (column.ends_with(".plus")) return '+';
-    if (column.ends_with(".minus")) return '-';
-    return std::nullopt;
-}
 
 // Positions of the named motifs among the atlas's features.
 std::vector<std::size_t> motif_columns(Settings const& settings, atlas::Atlas const& atlas, char const* key) {
@@ -191,7 +185,7 @@ private:
         if (atlas_.promoter().empty()) return;
         std::vector<std::span<std::uint8_t const>> flags;
         for (auto const& column : settings_.texts("target.expression")) {
-            auto const strand = strand_of(column);
+            auto const strand = atlas::strand_of(column);
             auto const on_it = strand ? atlas_.promoter_on(*strand) : std::span<std::uint8_t const>();
             flags.push_back(on_it.empty() ? atlas_.promoter() : on_it);
         }
@@ -245,7 +239,7 @@ std::vector<std::string> scoring_warnings(Settings const& settings, atlas::Atlas
     std::vector<std::string> any_strand;
     bool const known = !atlas.promoter_on('+').empty();
     for (auto const& column : settings.texts("target.expression")) {
-        if (!known || !strand_of(column)) any_strand.push_back(column);
+        if (!known || !atlas::strand_of(column)) any_strand.push_back(column);
     }
     if (any_strand.empty()) return {};
     return {fmt::format("figures of {} are over promoters of either strand: {}", fmt::join(any_strand, ", "),

@@ -24,6 +24,32 @@ TEST(Text, SplitKeepsEmptyFields) {
     EXPECT_EQ(trim("  x \r\n"), "x");
 }
 
+TEST(Text, CharactersOfUtf8) {
+    EXPECT_EQ(utf8_character("ab"), 1U);
+    EXPECT_EQ(utf8_character("\xC3\x9F!"), 2U);              // U+00DF
+    EXPECT_EQ(utf8_character("\xE6\x96\x87"), 3U);           // U+6587
+    EXPECT_EQ(utf8_character("\xF0\x9F\xA7\xAC"), 4U);       // U+1F9EC
+    for (std::string_view const none : {"\x80",              // a following byte alone
+                                        "\xC3",              // cut short
+                                        "\xE6\x96",          //
+                                        "\xC3z",             // not followed
+                                        "\xC0\xAF",          // longer than need be
+                                        "\xE0\x9F\xBF",      //
+                                        "\xF0\x8F\xBF\xBF",  //
+                                        "\xED\xA0\x80",      // half a pair of UTF-16
+                                        "\xF4\x90\x80\x80",  // beyond U+10FFFF
+                                        "\xFF"}) {
+        EXPECT_EQ(utf8_character(none), 0U);
+        EXPECT_FALSE(is_utf8(none));
+        EXPECT_FALSE(is_utf8(std::string("a").append(none)));
+    }
+    EXPECT_TRUE(is_utf8(""));
+    EXPECT_TRUE(
+        is_utf8("Stra\xC3\x9F"
+                "e \xE6\x96\x87"));
+    EXPECT_FALSE(is_utf8(std::string_view("a\0b", 3)));
+}
+
 TEST(Text, QuantitiesForPeople) {
     EXPECT_EQ(bytes(1536), "1.5 KiB");
     EXPECT_EQ(duration(3725), "62 min 05 s");

@@ -98,15 +98,14 @@ def every_way_of_storing(folder):
     arrays = make_data()
     big = {name: values.astype(np.float64) if getattr(values, "dtype", None) == np.float32 else values
            for name, values in arrays.items()}
+    far = arrays | {"motif_names": [*arrays["motif_names"][:-3], "Stra\u00dfe", "\u6587\u5b57", "\U0001f9ec"]}
     for number, (data, options) in enumerate([
             (arrays, dict(compressor=Zlib(1))), (arrays, dict(compressor=GZip(1), chunks=700)), (arrays, dict(compressor=Zstd(1))),
             (arrays, dict(compressor=None, columns=7)), (big, dict(compressor=Blosc("lz4", shuffle=Blosc.SHUFFLE), chunks=5000)),
-            (arrays, dict(strings="U")), (arrays, dict(strings="S", chunks=1))]):
-        if options.get("chunks") == 1:  # a folder of thousands of files: of the strings only
-            options = options | {"chunks": 100}
+            (far, dict(strings="U")), (arrays, dict(strings="S", chunks=100)), (far, {})]):
         write(folder / "way.zarr", data, **options)
         run(folder / "way.zarr", folder / f"way{number}.h5ad")
-        check(read_anndata(folder / f"way{number}.h5ad"), arrays)
+        check(read_anndata(folder / f"way{number}.h5ad"), far if data is far else arrays)
 
 
 def exported_and_back(folder):
@@ -180,7 +179,7 @@ def wrong_stores(folder):
     refused("'T' is named twice", more=("--set", "cell_types=T,T"))
     refused("can't be called 'all_regions'", lambda a: a.__setitem__("atpm/all_regions", a["atpm/T"]))
     refused("is no text in UTF-8", lambda a: a["motif_names"].__setitem__(0, "a\0b"))
-    refused("'data' is 0 everywhere", lambda a: a["data"].fill(0), at_end=True)
+    refused("no region has any of the 30 features", lambda a: a["data"].fill(0), at_end=True)
     refused("is no row of", lambda a: a.__setitem__(
         "gene_idx_info_index", a["gene_idx_info_index"] + 0.5))
     refused("did you mean 'Naive B'", more=("--set", "cell_types=NaiveB"))

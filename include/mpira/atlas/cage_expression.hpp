@@ -39,8 +39,4 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// What the columns of a cell type are called: on strand '+' or '-', or both together.
-std::string strand_column(std::string const& cell_type, char strand);
-std::string sum_column(std::string const& cell_type);
-
 }  // namespace mpira::atlas

@@ -22,6 +22,8 @@ std::string_view trim(std::string_view line);
 /// A file's first line without the byte order mark (UTF-8) that some Windows programs put before it.
 std::string_view without_mark(std::string_view line);
 
+/// Bytes of the UTF-8 character that a text (not empty) begins with; 0: it is none.
+std::size_t utf8_character(std::string_view text);
 /// Whether it is UTF-8 without a character 0: what HDF5, JSON and Python take for a text.
 bool is_utf8(std::string_view text);
 
