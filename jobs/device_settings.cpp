@@ -8,10 +8,45 @@ std::string explain(DeviceSize const& size) {
     return fmt::format("0: {}, on a GPU {}.", size.host, size.gpu);
 }
 
+SettingSpec precision_setting() {
+    return {
+        "model.precision",
+        SettingKind::text,
+        std::string("f32"),
+        "Arithmetic of the model. bf16 is for GPUs, and for CPUs with bf16 products (avx512_bf16, amx_bf16 "
+        "in lscpu).",
+        Affects::result,
+        {"f32", "bf16"}};
+}
+
+SettingSpec attention_setting() {
+    return {"model.attention",
+            SettingKind::text,
+            std::string("repeatable"),
+            "On a GPU. repeatable: kernels that add in a fixed order. fastest: what LibTorch thinks fastest; "
+            "the last bits of results then vary from run to run.",
+            Affects::result,
+            {"repeatable", "fastest"}};
+}
+
+SettingSpec products_setting() {
+    return {
+        "model.products",
+        SettingKind::text,
+        std::string("onednn"),
+        "On a CPU, what multiplies matrices. onednn: oneDNN, the faster one wherever it was measured (mpira "
+        "bench compares). blas: what LibTorch calls, MKL or OpenBLAS.",
+        Affects::result,
+        {"onednn", "blas"}};
+}
+
 model::Compute compute_of(Settings const& settings, Place const& place) {
-    return {place.device, place.threads,
-            settings.text("model.precision") == "bf16" ? model::Precision::bf16 : model::Precision::f32,
-            settings.text("model.attention") == "fastest"};
+    using model::Precision, model::Products;
+    return {.device = place.device,
+            .threads = place.threads,
+            .precision = settings.text("model.precision") == "bf16" ? Precision::bf16 : Precision::f32,
+            .any_order = settings.text("model.attention") == "fastest",
+            .products = settings.text("model.products") == "blas" ? Products::blas : Products::onednn};
 }
 
 Settings with_sizes(Settings settings, std::span<DeviceSize const> sizes, Place const& place) {

@@ -20,12 +20,12 @@ struct DeviceSize {
     std::int64_t gpu = 1;
 };
 
-/// Of the setting model.attention.
-inline constexpr char const* kAttentionHelp =
-    "On a GPU. repeatable: kernels that add in a fixed order. fastest: what LibTorch thinks fastest; the "
-    "last bits "
-    "of results then vary from run to run.";
-/// How a model computes by the settings device, threads, model.precision and model.attention.
+/// model.precision, model.attention and model.products.
+[[nodiscard]] SettingSpec precision_setting();
+[[nodiscard]] SettingSpec attention_setting();
+[[nodiscard]] SettingSpec products_setting();
+
+/// How a model computes by the settings device, threads and those three.
 [[nodiscard]] model::Compute compute_of(Settings const& settings, Place const& place);
 
 /// "0: 4, on a GPU 128."

@@ -48,10 +48,9 @@ std::vector<SettingSpec> jacobian_input_settings(bool by_output) {
                "bf16. " +
                    explain(kGradientBatch),
                0, 65536),
-        text("model.precision", std::string("f32"), "Arithmetic of the model; bf16 is for GPUs.",
-             Affects::result, {"f32", "bf16"}),
-        text("model.attention", std::string("repeatable"), kAttentionHelp, Affects::result,
-             {"repeatable", "fastest"}),
+        precision_setting(),
+        attention_setting(),
+        products_setting(),
         flag("model.shortcuts", true, "Exact saving: one query in the last block, forward and backward."),
 
         text(

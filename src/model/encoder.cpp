@@ -1,10 +1,8 @@
 #include "encoder.hpp"
 
-#include <tuple>
 #include <utility>
 
 #include <ATen/Context.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
@@ -13,13 +11,11 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
-#include <c10/core/InferenceMode.h>
 
 #include "mpira/base/error.hpp"
 
 #include "get_block.hpp"
 #include "normalise.hpp"
-#include "wide_product.hpp"
 
 namespace mpira::model {
 namespace {
@@ -41,41 +37,49 @@ private:
 
 }  // namespace
 
-Encoder::Encoder(Get full, at::ScalarType type, bool one_query, bool any_order)
-    : full_(std::move(full)), type_(type), one_query_(one_query), any_order_(any_order) {
+Encoder::Encoder(Get full, at::ScalarType type, bool one_query, Products products, bool any_order)
+    : full_(std::move(full)),
+      type_(type),
+      one_query_(one_query),
+      any_order_(any_order),
+      products_(products),
+      rooms_(full_.blocks.size()) {
     ensure(full_.embed_weight.scalar_type() == at::kFloat, "Encoder: the weights are not f32");
-    last_shift_ = at::zeros({full_.config().dim}, full_.embed_weight.options());
-    for (auto const& block : full_.blocks) {
-        // W (w o h + b) + c = (W diag(w)) h + (W b + c): h as `normalise` leaves it.
-        auto const with_norm = [&](at::Tensor const& weight, at::Tensor const& bias,
-                                   at::Tensor const& norm_weight, at::Tensor const& norm_bias) {
-            return std::pair(weight.mul(norm_weight).to(type_),
-                             at::matmul(weight, norm_bias).add(bias).to(type_));
-        };
+    auto const dim = full_.config().dim;
+    last_shift_ = at::zeros({dim}, full_.embed_weight.options());
+    for (std::size_t i = 0; i < full_.blocks.size(); ++i) {
+        auto const weights = full_weights(i);
         Block own;
-        std::tie(own.qkv_weight, own.qkv_bias) =
-            with_norm(block.qkv_weight, qkv_bias(block), block.norm1_weight, block.norm1_bias);
-        std::tie(own.fc1_weight, own.fc1_bias) =
-            with_norm(block.fc1_weight, block.fc1_bias, block.norm2_weight, block.norm2_bias);
-        own.proj_weight = block.proj_weight.to(type_);
-        own.fc2_weight = block.fc2_weight.to(type_);
+        own.qkv = map(weights.qkv, weights.qkv_bias);
+        own.proj = map(weights.proj);
+        own.fc1 = map(weights.fc1, weights.fc1_bias);
+        own.fc2 = map(weights.fc2);
         own.shift1 = last_shift_;
-        own.shift2 = own.shift1.add(block.proj_bias);
-        last_shift_ = own.shift2.add(block.fc2_bias);
+        own.shift2 = own.shift1.add(full_.blocks[i].proj_bias);
+        last_shift_ = own.shift2.add(full_.blocks[i].fc2_bias);
         blocks_.push_back(std::move(own));
+        if (!one_query_ || i + 1 < full_.blocks.size()) continue;
+        last_q_ = map(weights.qkv.narrow(0, 0, dim), weights.qkv_bias.narrow(0, 0, dim));
+        last_kv_ = map(weights.qkv.narrow(0, dim, 2 * dim), weights.qkv_bias.narrow(0, dim, 2 * dim));
     }
-    rooms_.resize(blocks_.size());
 }
 
-at::Tensor const& Encoder::Buffer::take(std::int64_t count, std::int64_t width,
-                                        at::TensorOptions const& like) {
-    auto const size = count * width;
-    if (!all.defined() || all.numel() < size) {
-        all = rows = at::Tensor();                 // before its successor is made
-        c10::InferenceMode const ordinary(false);  // a later gradient may want it
-        all = at::empty({size}, like);
-    }
-    return rows = all.narrow(0, 0, size).view({count, width});
+Encoder::FullWeights Encoder::full_weights(std::size_t block) const {
+    auto const& from = full_.blocks[block];
+    // W (w o h + b) + c = (W diag(w)) h + (W b + c): h as `normalise` leaves it.
+    auto const bias = [](at::Tensor const& weight, at::Tensor const& own, at::Tensor const& norm) {
+        return at::matmul(weight, norm).add(own);
+    };
+    return {.qkv = from.qkv_weight.mul(from.norm1_weight),
+            .qkv_bias = bias(from.qkv_weight, qkv_bias(from), from.norm1_bias),
+            .proj = from.proj_weight,
+            .fc1 = from.fc1_weight.mul(from.norm2_weight),
+            .fc1_bias = bias(from.fc1_weight, from.fc1_bias, from.norm2_bias),
+            .fc2 = from.fc2_weight};
+}
+
+LinearMap Encoder::map(at::Tensor const& weight, at::Tensor const& bias) const {
+    return {weight, bias, type_, products_};
 }
 
 at::Tensor Encoder::heads_of(at::Tensor const& rows, std::int64_t windows, std::int64_t first) const {
@@ -89,7 +93,8 @@ at::Tensor Encoder::first_projections(at::Tensor const& tokens) const {
     auto const& block = blocks_.front();
     auto const h = at::empty_like(tokens);
     normalise(tokens, block.shift1, full_.config().eps, h, nullptr);
-    return at::addmm(block.qkv_bias, h, block.qkv_weight.t());
+    Buffer own;
+    return block.qkv.apply(h, own);
 }
 
 at::Tensor const& Encoder::normalised(at::Tensor const& z, at::Tensor const& shift, Buffer& h, Buffer& scale,
@@ -114,11 +119,10 @@ at::Tensor const& Encoder::normalised(at::Tensor const& z, at::Tensor const& shi
     return h.rows;
 }
 
-void Encoder::add_branch(at::Tensor const& z, at::Tensor const& branch, at::Tensor const& weight,
-                         ReadTokens const* read) {
-    add_product(z, branch, weight);
+void Encoder::add_branch(at::Tensor& z, at::Tensor const& branch, LinearMap const& map, ReadTokens* read) {
+    z = map.added_to(z, branch);
     if (read != nullptr && read->z.defined())
-        read->z.add_(wide_product(at::index_select(branch, 0, read->rows), weight));
+        read->z = map.added_to(read->z, at::index_select(branch, 0, read->rows));
 }
 
 at::Tensor Encoder::rows_of(at::Tensor const& by_head) {
@@ -140,31 +144,28 @@ at::Tensor Encoder::mix(Room& room, bool keeps) const {
     return rows_of(mixed);
 }
 
-void Encoder::add_attention(std::size_t block, at::Tensor const& z, at::Tensor const& qkv, Room& room,
-                            ReadTokens const& read, bool keeps) const {
+void Encoder::add_attention(std::size_t block, at::Tensor& z, at::Tensor const& qkv, Room& room,
+                            ReadTokens& read, bool keeps) const {
     auto const dim = z.size(1);
     auto const windows = read.rows.numel();
     room.q = heads_of(qkv, windows, 0);
     room.k = heads_of(qkv, windows, dim);
     room.v = heads_of(qkv, windows, 2 * dim);
-    add_branch(z, mix(room, keeps), blocks_[block].proj_weight, &read);
+    add_branch(z, mix(room, keeps), blocks_[block].proj, &read);
 }
 
-void Encoder::add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, ReadTokens const* read,
-                               bool keeps) {
-    auto const& weights = blocks_[block];
-    auto const& h = normalised(z, weights.shift2, room.h2, room.scale2, keeps, read);
-    auto hidden = room.hidden.take(z.size(0), weights.fc1_weight.size(0), like());
-    at::addmm_out(hidden, weights.fc1_bias, h, weights.fc1_weight.t());
-    auto active = keeps ? active_.take(hidden.size(0), hidden.size(1), like()) : hidden;
-    at::gelu_out(active, hidden);  // exact (erf)
-    add_branch(z, active, weights.fc2_weight, read);
+void Encoder::add_feed_forward(std::size_t block, at::Tensor& z, Room& room, ReadTokens* read, bool keeps) {
+    auto const& own = blocks_[block];
+    auto const& h = normalised(z, own.shift2, room.h2, room.scale2, keeps, read);
+    if (!keeps) return add_branch(z, own.fc1.apply_gelu(h, room.hidden), own.fc2, read);
+    auto const& hidden = own.fc1.apply(h, room.hidden);
+    auto active = active_.take(hidden.size(0), hidden.size(1), like());
+    add_branch(z, at::gelu_out(active, hidden), own.fc2, read);
 }
 
 at::Tensor Encoder::read_by_last_block(at::Tensor const& z, at::Tensor const& first_qkv, Room& room,
                                        ReadTokens const& read, bool keeps) {
     auto const block = blocks_.size() - 1;
-    auto const& weights = blocks_[block];
     auto const dim = z.size(1);
     auto const windows = read.rows.numel();
     at::Tensor q;  // (B, D)
@@ -173,18 +174,16 @@ at::Tensor Encoder::read_by_last_block(at::Tensor const& z, at::Tensor const& fi
         room.k = heads_of(first_qkv, windows, dim);
         room.v = heads_of(first_qkv, windows, 2 * dim);
     } else {
-        auto const& h = normalised(z, weights.shift1, room.h1, room.scale1, keeps, &read);
-        auto kv = room.qkv.take(z.size(0), 2 * dim, like());
-        at::addmm_out(kv, weights.qkv_bias.narrow(0, dim, 2 * dim), h,
-                      weights.qkv_weight.narrow(0, dim, 2 * dim).t());
-        q = at::addmm(weights.qkv_bias.narrow(0, 0, dim), at::index_select(h, 0, read.rows),
-                      weights.qkv_weight.narrow(0, 0, dim).t());
+        auto const& h = normalised(z, blocks_[block].shift1, room.h1, room.scale1, keeps, &read);
+        auto const& kv = last_kv_.apply(h, room.qkv);
+        Buffer own;
+        q = last_q_.apply(at::index_select(h, 0, read.rows), own);
         room.k = heads_of(kv, windows, 0);
         room.v = heads_of(kv, windows, dim);
     }
     room.q = heads_of(q, windows, 0);
     auto tokens = tokens_at(z, read);
-    add_branch(tokens, mix(room, keeps), weights.proj_weight, nullptr);
+    add_branch(tokens, mix(room, keeps), blocks_[block].proj, nullptr);
     add_feed_forward(block, tokens, room, nullptr, keeps);
     return tokens;
 }
@@ -198,7 +197,7 @@ at::Tensor Encoder::final_tokens(at::Tensor const& z, at::Tensor const& first_qk
     auto const dim = z.size(2);
     ensure(z.is_contiguous() && z.scalar_type() == type_ && focus.numel() == z.size(0),
            "Encoder: the tokens or the focus do not have the shape or type asked for");
-    auto const rows = z.view({-1, dim});
+    auto rows = z.view({-1, dim});
     auto const qkv_of_first = first_qkv.defined() ? first_qkv.view({-1, 3 * dim}) : first_qkv;
     ReadTokens read{focus, {}};
     if (type_ != at::kFloat) read.z = at::index_select(rows, 0, focus).to(at::kFloat);
@@ -216,10 +215,9 @@ at::Tensor Encoder::final_tokens(at::Tensor const& z, at::Tensor const& first_qk
             read.z = tokens;
         } else {
             if (!qkv.defined()) {
-                auto const& weights = blocks_[i];
-                auto const& h = normalised(rows, weights.shift1, room.h1, room.scale1, keeps, &read);
-                qkv = room.qkv.take(rows.size(0), 3 * dim, like());
-                at::addmm_out(qkv, weights.qkv_bias, h, weights.qkv_weight.t());
+                auto const& own = blocks_[i];
+                auto const& h = normalised(rows, own.shift1, room.h1, room.scale1, keeps, &read);
+                qkv = own.qkv.apply(h, room.qkv);
             }
             add_attention(i, rows, qkv, room, read, keeps);
             add_feed_forward(i, rows, room, &read, keeps);

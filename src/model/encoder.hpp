@@ -8,6 +8,8 @@
 
 #include "mpira/model/get.hpp"
 
+#include "linear_map.hpp"
+
 namespace mpira::model {
 
 /// The encoder of a GET on windows that are read at one token each, forward and backward through its input:
@@ -27,8 +29,9 @@ namespace mpira::model {
 class Encoder {
 public:
     /// `full`: the weights in f32, on the device. `type`: of activations. `one_query`: the last block
-    /// computes only what the read token needs. `any_order`: see Compute.
-    Encoder(Get full, at::ScalarType type, bool one_query, bool any_order = false);
+    /// computes only what the read token needs. `products`, `any_order`: see Compute.
+    Encoder(Get full, at::ScalarType type, bool one_query, Products products = Products::onednn,
+            bool any_order = false);
 
     /// Queries, keys and values of block 1, (n, D) -> (n, 3 D): there a token does not see its neighbours.
     [[nodiscard]] at::Tensor first_projections(at::Tensor const& tokens) const;
@@ -49,17 +52,18 @@ public:
                                       at::Tensor* predicted);
 
 private:
-    struct Block {
-        at::Tensor qkv_weight, qkv_bias;  // (3 D, D), (3 D): with norm1's weight and bias
-        at::Tensor proj_weight;           // (D, D)
-        at::Tensor fc1_weight, fc1_bias;  // (H, D), (H): with norm2's
-        at::Tensor fc2_weight;            // (D, H)
-        at::Tensor shift1, shift2;        // (D) f32: what z lacks before norm1 and before norm2
+    /// Of one block in f32: (3 D, D) and (H, D) with the weight and bias of the norm before them, (D, D),
+    /// (D, H).
+    struct FullWeights {
+        at::Tensor qkv, qkv_bias, proj, fc1, fc1_bias, fc2;
     };
-    /// Memory that is used again; `rows` is the part of it that is in use.
-    struct Buffer {
-        at::Tensor all, rows;
-        at::Tensor const& take(std::int64_t count, std::int64_t width, at::TensorOptions const& like);
+    struct Block {
+        LinearMap qkv, proj, fc1, fc2;
+        at::Tensor shift1, shift2;  // (D) f32: what z lacks before norm1 and before norm2
+    };
+    /// The gradient at a map's result -> that at what it was given.
+    struct BlockBackward {
+        LinearMap q, k, v, proj, fc1, fc2;
     };
     /// What a block leaves for its backward. Without one, all blocks use the first block's.
     struct Room {
@@ -78,23 +82,23 @@ private:
     at::Tensor const& normalised(at::Tensor const& z, at::Tensor const& shift, Buffer& h, Buffer& scale,
                                  bool keeps, ReadTokens const* read) const;
     /// z += branch W^T, and the same at `read`.
-    static void add_branch(at::Tensor const& z, at::Tensor const& branch, at::Tensor const& weight,
-                           ReadTokens const* read);
+    static void add_branch(at::Tensor& z, at::Tensor const& branch, LinearMap const& map, ReadTokens* read);
     [[nodiscard]] static at::Tensor tokens_at(at::Tensor const& z, ReadTokens const& read);  // (B, D)
     /// (B, heads, N, d) -> (B N, D): a view, where LibTorch laid the heads of a token side by side.
     [[nodiscard]] static at::Tensor rows_of(at::Tensor const& by_head);
     /// q, k, v of `room` -> (B Nq, D).
     [[nodiscard]] at::Tensor mix(Room& room, bool keeps) const;
-    void add_attention(std::size_t block, at::Tensor const& z, at::Tensor const& qkv, Room& room,
-                       ReadTokens const& read, bool keeps) const;
-    void add_feed_forward(std::size_t block, at::Tensor const& z, Room& room, ReadTokens const* read,
-                          bool keeps);
+    void add_attention(std::size_t block, at::Tensor& z, at::Tensor const& qkv, Room& room, ReadTokens& read,
+                       bool keeps) const;
+    void add_feed_forward(std::size_t block, at::Tensor& z, Room& room, ReadTokens* read, bool keeps);
     [[nodiscard]] at::Tensor read_by_last_block(at::Tensor const& z, at::Tensor const& first_qkv, Room& room,
                                                 ReadTokens const& read, bool keeps);
     [[nodiscard]] at::Tensor head(at::Tensor const& tokens) const;
 
     [[nodiscard]] at::Tensor head_gradient(at::Tensor const& tokens, at::Tensor const& output,
                                            at::Tensor* predicted) const;
+    /// The maps of the backward, made when the first gradient is asked for.
+    void prepare_backward();
     void feed_forward_backward(std::size_t block, at::Tensor const& gradient, Room const& room);
     /// The gradient at what `mix` returned, by head -> those at q, k and v; the graph is used up.
     [[nodiscard]] std::vector<at::Tensor> mix_backward(Room& room, at::Tensor const& gradient) const;
@@ -102,6 +106,8 @@ private:
     [[nodiscard]] at::Tensor last_block_backward(at::Tensor const& gradient, at::Tensor const& focus,
                                                  Room& room, std::int64_t windows);
 
+    [[nodiscard]] FullWeights full_weights(std::size_t block) const;
+    [[nodiscard]] LinearMap map(at::Tensor const& weight, at::Tensor const& bias = {}) const;
     [[nodiscard]] at::Tensor heads_of(at::Tensor const& rows, std::int64_t windows, std::int64_t first) const;
     [[nodiscard]] at::TensorOptions like() const { return full_.embed_weight.options().dtype(type_); }
 
@@ -109,8 +115,11 @@ private:
     at::ScalarType type_;
     bool one_query_;
     bool any_order_;
+    Products products_;
     std::vector<Block> blocks_;
-    at::Tensor last_shift_;  // (D) f32
+    LinearMap last_q_, last_kv_;           // of the last block: rows of its qkv
+    std::vector<BlockBackward> backward_;  // empty until the first gradient
+    at::Tensor last_shift_;                // (D) f32
     std::vector<Room> rooms_;
     Buffer active_;                                     // behind GELU, where `hidden` is kept
     Buffer gradient_, hidden_gradient_, row_gradient_;  // at z; at the hidden layer; at rows of D

@@ -1,10 +1,8 @@
 // The gradient at the tokens before block 1, block by block. Only the attention's part is autograd's:
 // LibTorch's fused kernels keep what they need there.
 #include <ATen/Context.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/gelu_backward.h>
-#include <ATen/ops/mm.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -43,14 +41,26 @@ at::Tensor Encoder::head_gradient(at::Tensor const& tokens, at::Tensor const& ou
     return torch::autograd::grad({at::gather(out, 1, output).sum()}, {leaf})[0].to(type_);
 }
 
+void Encoder::prepare_backward() {
+    if (!backward_.empty()) return;
+    auto const dim = full_.config().dim;
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        auto const weights = full_weights(i);
+        auto const back = [&](at::Tensor const& weight) { return map(weight.t()); };
+        backward_.push_back({.q = back(weights.qkv.narrow(0, 0, dim)),
+                             .k = back(weights.qkv.narrow(0, dim, dim)),
+                             .v = back(weights.qkv.narrow(0, 2 * dim, dim)),
+                             .proj = back(weights.proj),
+                             .fc1 = back(weights.fc1),
+                             .fc2 = back(weights.fc2)});
+    }
+}
+
 void Encoder::feed_forward_backward(std::size_t block, at::Tensor const& gradient, Room const& room) {
-    auto const& weights = blocks_[block];
-    auto hidden = hidden_gradient_.take(gradient.size(0), weights.fc1_weight.size(0), like());
-    at::mm_out(hidden, gradient, weights.fc2_weight);
+    auto const& maps = backward_[block];
+    auto hidden = maps.fc2.apply(gradient, hidden_gradient_);
     at::gelu_backward_out(hidden, hidden, room.hidden.rows);
-    auto dh = row_gradient_.take(gradient.size(0), gradient.size(1), like());
-    at::mm_out(dh, hidden, weights.fc1_weight);
-    add_normalise_backward(dh, room.h2.rows, room.scale2.rows, gradient);
+    add_normalise_backward(maps.fc1.apply(hidden, row_gradient_), room.h2.rows, room.scale2.rows, gradient);
 }
 
 std::vector<at::Tensor> Encoder::mix_backward(Room& room, at::Tensor const& gradient) const {
@@ -62,30 +72,26 @@ std::vector<at::Tensor> Encoder::mix_backward(Room& room, at::Tensor const& grad
 
 void Encoder::attention_backward(std::size_t block, at::Tensor const& gradient, Room& room,
                                  std::int64_t windows) {
-    auto const& weights = blocks_[block];
-    auto const dim = gradient.size(1);
-    auto dh = row_gradient_.take(gradient.size(0), dim, like());
-    at::mm_out(dh, gradient, weights.proj_weight);
-    auto const parts = mix_backward(room, heads_of(dh, windows, 0));
-    at::mm_out(dh, rows_of(parts[0]), weights.qkv_weight.narrow(0, 0, dim));
-    dh.addmm_(rows_of(parts[1]), weights.qkv_weight.narrow(0, dim, dim));
-    dh.addmm_(rows_of(parts[2]), weights.qkv_weight.narrow(0, 2 * dim, dim));
+    auto const& maps = backward_[block];
+    auto const parts = mix_backward(room, heads_of(maps.proj.apply(gradient, row_gradient_), windows, 0));
+    auto dh = maps.q.apply(rows_of(parts[0]), row_gradient_);
+    dh = maps.k.added_to(dh, rows_of(parts[1]));
+    dh = maps.v.added_to(dh, rows_of(parts[2]));
     add_normalise_backward(dh, room.h1.rows, room.scale1.rows, gradient);
 }
 
 at::Tensor Encoder::last_block_backward(at::Tensor const& gradient, at::Tensor const& focus, Room& room,
                                         std::int64_t windows) {
     auto const block = blocks_.size() - 1;
-    auto const& weights = blocks_[block];
+    auto const& maps = backward_[block];
     auto const dim = gradient.size(1);
     feed_forward_backward(block, gradient, room);
-    auto const mixed = at::mm(gradient, weights.proj_weight);  // (B, D)
-    auto const parts = mix_backward(room, heads_of(mixed, windows, 0));
+    Buffer own;
+    auto const parts = mix_backward(room, heads_of(maps.proj.apply(gradient, own), windows, 0));
     auto const rows = room.h1.rows.size(0);
-    auto dh = row_gradient_.take(rows, dim, like());
-    at::mm_out(dh, rows_of(parts[1]), weights.qkv_weight.narrow(0, dim, dim));
-    dh.addmm_(rows_of(parts[2]), weights.qkv_weight.narrow(0, 2 * dim, dim));
-    dh.index_add_(0, focus, at::mm(rows_of(parts[0]), weights.qkv_weight.narrow(0, 0, dim)));
+    auto dh = maps.k.apply(rows_of(parts[1]), row_gradient_);
+    dh = maps.v.added_to(dh, rows_of(parts[2]));
+    dh.index_add_(0, focus, maps.q.apply(rows_of(parts[0]), own));
     auto all = gradient_.take(rows, dim, like());
     all.zero_();
     add_normalise_backward(dh, room.h1.rows, room.scale1.rows, all);
@@ -96,6 +102,7 @@ at::Tensor Encoder::last_block_backward(at::Tensor const& gradient, at::Tensor c
 at::Tensor Encoder::gradient(at::Tensor const& z, at::Tensor const& focus, at::Tensor const& output,
                              at::Tensor* predicted) {
     c10::AutoGradMode const without(false);
+    prepare_backward();
     auto const windows = z.size(0);
     auto const read = final_tokens(z, {}, focus, nullptr, true);
     auto const at_read = head_gradient(read, output, predicted);

@@ -24,7 +24,8 @@ FocusForward::FocusForward(Predictor::State const& model, TableRows const& table
     auto const index = at::TensorOptions(at::kLong).device(model_->device);
     steps_ = at::arange(options_.window, index);
     if (model_->script) return;
-    encoder_.emplace(model_->full, model_->type, options_.one_query, model_->compute.any_order);
+    encoder_.emplace(model_->full, model_->type, options_.one_query, model_->compute.products,
+                     model_->compute.any_order);
     auto const tokens = options_.window + 1;
     focus_ = at::arange(most, index).mul(tokens).add(1 + options_.focus);  // token 0 is CLS
     auto const bytes = static_cast<std::int64_t>(c10::elementSize(model_->type));

@@ -19,9 +19,9 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "jacobian_state.hpp"
+#include "linear_map.hpp"
 #include "readback.hpp"
 #include "summarise.hpp"
-#include "wide_product.hpp"
 
 namespace mpira::model {
 namespace {

@@ -22,7 +22,8 @@ struct JacobianPredictor::State {
     State(std::filesystem::path const& file, Compute const& compute, JacobianOptions const& how,
           ScriptTrust const& trust)
         : model(file, compute, trust), options(how) {
-        if (!model.script) encoder.emplace(model.full, model.type, how.one_query, compute.any_order);
+        if (!model.script)
+            encoder.emplace(model.full, model.type, how.one_query, compute.products, compute.any_order);
     }
 
     /// What a micro-batch reads: rows of z, the output's column, and the input.

@@ -28,6 +28,7 @@ struct Case {
     at::Device device;
     at::ScalarType type;
     double tolerance;  ///< relative to the largest value
+    Products products = Products::onednn;
 };
 
 void PrintTo(Case const& one, std::ostream* out) {
@@ -37,7 +38,9 @@ void PrintTo(Case const& one, std::ostream* out) {
 /// bf16 keeps 8 bits, and a block's rounding errors pass through the next.
 std::vector<Case> cases() {
     std::vector<Case> all{{"host_f32", at::kCPU, at::kFloat, 1e-5},
-                          {"host_bf16", at::kCPU, at::kBFloat16, 0.05}};
+                          {"host_f32_blas", at::kCPU, at::kFloat, 1e-5, Products::blas},
+                          {"host_bf16", at::kCPU, at::kBFloat16, 0.05},
+                          {"host_bf16_blas", at::kCPU, at::kBFloat16, 0.05, Products::blas}};
     if (cuda_device_count() > 0) {
         at::Device const gpu(at::kCUDA, 0);
         all.push_back({"gpu_f32", gpu, at::kFloat, 1e-5});
@@ -74,7 +77,7 @@ protected:
         EXPECT_LE(apart, GetParam().tolerance * wide.abs().max().item<double>());
     }
     [[nodiscard]] Encoder encoder_of(Get const& get, bool one_query) const {
-        return {get.to(GetParam().device, at::kFloat), GetParam().type, one_query};
+        return {get.to(GetParam().device, at::kFloat), GetParam().type, one_query, GetParam().products};
     }
 
     c10::AutoGradMode without_{false};

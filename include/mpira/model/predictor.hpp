@@ -15,6 +15,15 @@ enum class Precision {
     bf16  ///< weights and activations in bfloat16, LayerNorm statistics and softmax in f32; for GPUs
 };
 
+/// Which of LibTorch's matrix libraries multiplies on a CPU; a GPU has cuBLAS only.
+enum class Products {
+    onednn,  ///< weights packed once; the faster one on every CPU that was measured
+    blas     ///< what LibTorch itself calls: MKL, OpenBLAS
+};
+
+/// Whether this LibTorch can do Products::onednn.
+[[nodiscard]] bool has_onednn();
+
 /// Where and how a model is run. All of it but the device number affects the bits of the result.
 struct Compute {
     int device = -1;  ///< CUDA device ordinal, -1: CPU
@@ -23,6 +32,7 @@ struct Compute {
     /// On a GPU: attention by the fastest kernel, though it adds parts up in the order in which they are
     /// done, so that the last bits of a result vary from run to run.
     bool any_order = false;
+    Products products = Products::onednn;
 };
 
 /// A trained GET, or another program's model (script.hpp), ready to be run; Torch stays behind the pointer. A
