@@ -19,6 +19,7 @@
 #include "mpira/comm/communicator.hpp"
 #include "mpira/comm/runtime.hpp"
 #include "mpira/model/get.hpp"
+#include "mpira/model/network.hpp"
 #include "mpira/train/adamw.hpp"
 #include "mpira/train/gradient_engine.hpp"
 
@@ -86,8 +87,11 @@ int measure(std::vector<std::string> const& words) {
         std::int64_t at = 0;
         for (auto const& pass : engine->passes(lengths)) {
             auto const count = static_cast<std::int64_t>(pass.size());
-            auto const loss =
-                model::poisson_loss(get.forward(x.narrow(0, at, count)), y.narrow(0, at, count));
+            auto const predicted = [&] {  // as trainers do
+                model::OneDnnForward const by_onednn;
+                return get.forward(x.narrow(0, at, count));
+            }();
+            auto const loss = model::poisson_loss(predicted, y.narrow(0, at, count));
             engine->backward(loss.mul(1.0 / static_cast<double>(ranks)), pass);
             at += count;
         }

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include <ATen/ops/conv1d.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/softplus.h>
 
@@ -53,10 +52,10 @@ at::Tensor Baseline::forward(at::Tensor const& x, std::optional<TrainingDraws> c
         z = z.transpose(1, 2);  // (B, R, C)
     }
     for (std::size_t i = 0; i < config_.hidden.size(); ++i, tensor += 2) {
-        z = at::relu(at::linear(z, tensor[0], tensor[1]));
+        z = at::relu(linear(z, tensor[0], tensor[1]));
     }
     // As in GET's head: the rest of the loss is f32, also under Bfloat16Forward.
-    return at::softplus(at::linear(z, tensor[0], tensor[1]).to(tensor[0].scalar_type()));  // (B, R, T)
+    return at::softplus(linear(z, tensor[0], tensor[1]).to(tensor[0].scalar_type()));  // (B, R, T)
 }
 
 std::vector<Parameter> Baseline::parameters() const {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numbers>
 
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
@@ -22,9 +23,11 @@
 
 #include "mpira/base/error.hpp"
 #include "mpira/base/philox.hpp"
+#include "mpira/model/network.hpp"
 #include "mpira/model/noise.hpp"
 
 #include "get_block.hpp"
+#include "onednn.hpp"
 
 namespace mpira::model {
 namespace {
@@ -105,11 +108,17 @@ at::Tensor split_heads(at::Tensor const& tokens, std::int64_t heads) {
     return tokens.unflatten(2, {heads, tokens.size(2) / heads}).transpose(1, 2);
 }
 
+at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias) {
+    bool const by_onednn = OneDnnForward::is_on() && x.is_cpu() && x.scalar_type() == at::kFloat &&
+                           !at::autocast::is_autocast_enabled(at::kCPU);
+    return by_onednn ? onednn::differentiable_linear(x, weight, bias) : at::linear(x, weight, bias);
+}
+
 at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias,
                   LowRank const* extra) {
-    auto y = at::linear(x, weight, bias);
+    auto y = linear(x, weight, bias);
     if (extra == nullptr || !extra->a.defined()) return y;
-    return y.add(at::linear(at::linear(x, extra->a), extra->b), extra->scale);
+    return y.add(linear(linear(x, extra->a, at::Tensor()), extra->b, at::Tensor()), extra->scale);
 }
 
 at::Tensor attend(GetBlock const& block, at::Tensor const& q, at::Tensor const& k, at::Tensor const& v,

@@ -16,7 +16,10 @@ at::Tensor qkv_bias(GetBlock const& block);
 /// (B, N, D) -> (B, heads, N, d), a view.
 at::Tensor split_heads(at::Tensor const& tokens, std::int64_t heads);
 
-/// x W^T + bias, and the adaptor's part where there is one.
+/// x W^T + bias, which may be undefined; under OneDnnForward by oneDNN.
+at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias);
+
+/// The same, and the adaptor's part where there is one.
 at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias,
                   LowRank const* extra);
 

@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "mpira/model/predictor.hpp"
+#include "mpira/model/products.hpp"
 
 namespace mpira::model {
 

@@ -1,6 +1,7 @@
 #include "mpira/model/network.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <ATen/autocast_mode.h>
 
@@ -75,6 +76,20 @@ Bfloat16Forward::~Bfloat16Forward() {
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
     at::autocast::set_autocast_dtype(device_, former_type_);
     at::autocast::set_autocast_enabled(device_, was_enabled_);
+}
+
+namespace {
+thread_local bool by_onednn = false;
+}
+
+OneDnnForward::OneDnnForward() : before_(std::exchange(by_onednn, true)) {}
+
+OneDnnForward::~OneDnnForward() {
+    by_onednn = before_;
+}
+
+bool OneDnnForward::is_on() noexcept {
+    return by_onednn;
 }
 
 }  // namespace mpira::model

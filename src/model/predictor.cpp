@@ -15,8 +15,7 @@ namespace {
 at::Device device_of(Compute const& compute) {
     require(compute.threads >= 1, fmt::format("threads = {}, expected at least 1", compute.threads));
     if (compute.device < 0) {
-        require(compute.products != Products::onednn || has_onednn(),
-                "this LibTorch was built without oneDNN; set model.products to blas");
+        require_available(compute.products);
         return at::kCPU;
     }
     int const count = cuda_device_count();

@@ -30,9 +30,13 @@ std::uint64_t end_of(std::span<PlaceRange const> chunks, std::size_t i) {
 }  // namespace
 
 at::Tensor forward(model::Network const& network, Batch const& batch,
-                   std::optional<model::TrainingDraws> const& draws, bool bf16) {
+                   std::optional<model::TrainingDraws> const& draws, Arithmetic const& arithmetic) {
     std::optional<model::Bfloat16Forward> in_bf16;
-    if (bf16) in_bf16.emplace(network.device().type());
+    std::optional<model::OneDnnForward> by_onednn;
+    if (arithmetic.bf16)
+        in_bf16.emplace(network.device().type());
+    else if (arithmetic.products == model::Products::onednn && network.device().is_cpu())
+        by_onednn.emplace();
     return network.forward(batch.inputs, draws, batch.mask);
 }
 
@@ -81,7 +85,7 @@ std::vector<float> Scorer::predict(model::Network const& with, std::span<PlaceRa
     auto const predict_pass = [&](Pass const& pass) {
         auto const windows = std::span(chunks).subspan(pass.first, pass.size());
         auto const batch = parts_.reader.to_device(parts_.reader.read_to_score(windows, parts_.seed));
-        auto const result = forward(with, batch, {}, parts_.bf16).to(at::kCPU, at::kFloat).contiguous();
+        auto const result = forward(with, batch, {}, parts_.arithmetic).to(at::kCPU, at::kFloat).contiguous();
         auto const* values = result.const_data_ptr<float>();
         for (std::size_t i = 0; i < windows.size(); ++i) {
             auto const count = (end_of(chunks, pass.first + i) - windows[i].first) * outputs;
@@ -113,7 +117,7 @@ Score Scorer::evaluate_masked(model::Network const& with, std::span<PlaceRange c
     auto const score_pass = [&](Pass const& pass) {
         auto const windows = std::span(chunks).subspan(pass.first, pass.size());
         auto const batch = parts_.reader.to_device(parts_.reader.read_to_score(windows, parts_.seed));
-        auto const predicted = forward(with, batch, {}, parts_.bf16).to(at::kDouble);
+        auto const predicted = forward(with, batch, {}, parts_.arithmetic).to(at::kDouble);
         auto const wanted = batch.inputs.to(at::kDouble);
         for (std::size_t i = 0; i < windows.size(); ++i) {
             auto const row = static_cast<std::int64_t>(i);

@@ -11,6 +11,7 @@
 #include "mpira/comm/communicator.hpp"
 #include "mpira/model/network.hpp"
 #include "mpira/train/gradient_engine.hpp"
+#include "mpira/train/recipe.hpp"
 #include "mpira/train/record.hpp"
 #include "mpira/train/table.hpp"
 
@@ -18,9 +19,10 @@
 
 namespace mpira::train {
 
-/// A forward pass of a batch; `bf16`: its matrix products in bfloat16.
+/// A forward pass of a batch.
 [[nodiscard]] at::Tensor forward(model::Network const& network, Batch const& batch,
-                                 std::optional<model::TrainingDraws> const& draws, bool bf16);
+                                 std::optional<model::TrainingDraws> const& draws,
+                                 Arithmetic const& arithmetic);
 
 /// Lengths of windows, as GradientEngine asks for them.
 [[nodiscard]] std::vector<std::uint64_t> lengths_of(std::span<genome::PlaceRange const> windows);
@@ -38,7 +40,7 @@ struct ScorerParts {
     GradientEngine const& engine;
     std::uint64_t window = 0;  ///< regions
     std::uint64_t seed = 0;
-    bool bf16 = false;
+    Arithmetic arithmetic;
 };
 
 /// Predicts and scores sets of places with a network, the chunks shared out over the ranks. Threads: one at a

@@ -76,8 +76,9 @@ struct Trainer::State {
                   .engine = *engine,
                   .window = plan.window(),
                   .seed = recipe.seed,
-                  .bf16 = recipe.bf16}) {
+                  .arithmetic = recipe.arithmetic}) {
         table.require_consistent();
+        if (model->device().is_cpu()) model::require_available(recipe.arithmetic.products);
         ensure(recipe.batch > 0 && recipe.micro_batch > 0, "an empty recipe");
         ensure(recipe.patience == 0 || !validation.empty(), "patience needs a validation set");
         auto const facts = model->facts();
@@ -188,7 +189,7 @@ struct Trainer::State {
                                              .first_sample = static_cast<std::uint32_t>(pass.first),
                                              .input_dropout = recipe.input_dropout};
             auto const batch = reader.to_device(read.batches[i]);
-            auto const prediction = forward(*model, batch, draws, recipe.bf16);
+            auto const prediction = forward(*model, batch, draws, recipe.arithmetic);
             // A window of one region may have nothing masked: no entries, no loss.
             engine->backward(objective->loss_sum(prediction, batch).div(std::max(entries, 1.0)), pass);
         }

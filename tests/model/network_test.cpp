@@ -14,6 +14,7 @@
 #include "mpira/model/baseline.hpp"
 #include "mpira/model/lora.hpp"
 #include "mpira/model/noise.hpp"
+#include "mpira/model/products.hpp"
 #include "mpira/model/weights.hpp"
 
 #include "support_torch.hpp"
@@ -394,6 +395,54 @@ TEST(Bfloat16Forward, IsCloseAndLeavesNothingBehind) {
     }
     EXPECT_GT(relative_difference(in_bf16(), rounded), 1e-3);
     EXPECT_LT(relative_difference(in_bf16(), get.forward(x)), 0.02);
+}
+
+/// What the forward and the backward of `network` give: outputs, then each trainable gradient and that at x.
+std::vector<at::Tensor> passed(Network& network, at::Tensor const& input) {
+    network.require_grad(true);
+    for (auto const& parameter : network.trainable_parameters()) parameter.tensor.mutable_grad().reset();
+    auto const x = input.detach().clone().requires_grad_(true);
+    auto const out = network.forward(x);
+    out.square().sum().backward();
+    std::vector<at::Tensor> all{out.detach(), x.grad()};
+    for (auto const& parameter : network.trainable_parameters()) all.push_back(parameter.tensor.grad());
+    return all;
+}
+
+TEST(OneDnnForward, GivesWhatLibTorchGives) {
+    if (!has_onednn()) GTEST_SKIP() << "this LibTorch has no oneDNN";
+    auto const x = uniform({2, 9, 7}, 1, 0, 1);
+    auto const get = network_of(Get(kSmall, 3));
+    Adapted adapted("all");
+    Baseline mlp(BaselineConfig::published(BaselineKind::mlp, 7, 2, HeadKind::expression), 4);
+    for (Network* const network : std::initializer_list<Network*>{get.get(), adapted.network.get(), &mlp}) {
+        move_trainable(*network);
+        auto const expected = passed(*network, x);
+        auto const found = [&] {
+            OneDnnForward const guard;
+            return passed(*network, x);
+        }();
+        ASSERT_EQ(found.size(), expected.size());
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            EXPECT_EQ(found[i].sizes(), expected[i].sizes());
+            EXPECT_LT(relative_difference(found[i], expected[i]), 1e-5) << network->facts().kind << ' ' << i;
+        }
+    }
+}
+
+TEST(OneDnnForward, NestsAndYieldsToBfloat16) {
+    EXPECT_FALSE(OneDnnForward::is_on());
+    {
+        OneDnnForward const outer;
+        { OneDnnForward const inner; }
+        EXPECT_TRUE(OneDnnForward::is_on());
+        Get const get(kSmall, 3);
+        auto const x = uniform({2, 9, 7}, 1, 0, 1);
+        auto const exact = get.forward(x);
+        Bfloat16Forward const narrow(at::kCPU);
+        EXPECT_GT(relative_difference(get.forward(x), exact), 1e-5);
+    }
+    EXPECT_FALSE(OneDnnForward::is_on());
 }
 
 }  // namespace

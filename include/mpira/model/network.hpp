@@ -111,4 +111,19 @@ private:
     at::ScalarType former_type_;
 };
 
+/// While it lives, linear layers of f32 networks on the CPU go through oneDNN, forward and later backward,
+/// unless a Bfloat16Forward lives too. For the calling thread only; only where has_onednn().
+class OneDnnForward {
+public:
+    OneDnnForward();
+    ~OneDnnForward();
+    OneDnnForward(OneDnnForward const&) = delete;
+    OneDnnForward& operator=(OneDnnForward const&) = delete;
+
+    [[nodiscard]] static bool is_on() noexcept;
+
+private:
+    bool before_;
+};
+
 }  // namespace mpira::model

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "mpira/model/model_card.hpp"
+#include "mpira/model/products.hpp"
 #include "mpira/model/script.hpp"
 
 namespace mpira::model {
@@ -14,15 +15,6 @@ enum class Precision {
     f32,
     bf16  ///< weights and activations in bfloat16, LayerNorm statistics and softmax in f32; for GPUs
 };
-
-/// Which of LibTorch's matrix libraries multiplies on a CPU; a GPU has cuBLAS only.
-enum class Products {
-    onednn,  ///< weights packed once; the faster one on every CPU that was measured
-    blas     ///< what LibTorch itself calls: MKL, OpenBLAS
-};
-
-/// Whether this LibTorch can do Products::onednn.
-[[nodiscard]] bool has_onednn();
 
 /// Where and how a model is run. All of it but the device number affects the bits of the result.
 struct Compute {

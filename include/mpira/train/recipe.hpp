@@ -3,10 +3,17 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "mpira/model/products.hpp"
 #include "mpira/train/adamw.hpp"
 #include "mpira/train/objective.hpp"
 
 namespace mpira::train {
+
+/// Of forward passes; weights, sums and gradients are f32 in any case.
+struct Arithmetic {
+    bool bf16 = false;  ///< matrix products in bfloat16 (model::Bfloat16Forward)
+    model::Products products = model::Products::onednn;  ///< of f32 on a CPU (model::OneDnnForward)
+};
 
 /// How to train. Everything but the rank count decides the weights (up to float noise between rank counts).
 struct Recipe {
@@ -27,8 +34,8 @@ struct Recipe {
     /// first weights on. 0: none.
     double ema_decay = 0;
     std::uint64_t patience = 0;  ///< epochs without a smaller validation loss that end the run; 0: never
-    bool bf16 = false;           ///< matrix products of forward passes in bf16 (model::Bfloat16Forward)
-    MaskOptions mask{};          ///< for a masked head
+    Arithmetic arithmetic;
+    MaskOptions mask{};  ///< for a masked head
     std::uint64_t seed = 0;
     bool deterministic = false;  ///< EngineOptions (gradient_engine.hpp)
     std::uint64_t bucket_bytes = 25 << 20;
