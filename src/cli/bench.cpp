@@ -114,13 +114,18 @@ int bench(CommandLine const& line, comm::Communicator const& world) {
                             "same shapes",
                             model.name, range(model.windows_per_s, "{:.4g}"), model.operations_per_s / 1e9,
                             range(model.share_of_products, "{:.3f}")));
+    if (model.onednn_to_blas.median > 0)
+        report.line("products", fmt::format("oneDNN multiplies {} times as fast as LibTorch's BLAS here "
+                                            "(model.products, train.products)",
+                                            range(model.onednn_to_blas, "{:.3f}")));
     report.line("overhead",
                 fmt::format("the insertion path predicts {} times the windows of the whole forward",
                             range(model.insertions_to_forward, "{:.3f}")));
     report.keep("model", {{"name", model.name},
                           {"windows_per_s_a_rank", to_json(model.windows_per_s)},
                           {"flops_a_rank", model.operations_per_s},
-                          {"share_of_products", to_json(model.share_of_products)}});
+                          {"share_of_products", to_json(model.share_of_products)},
+                          {"onednn_to_blas", to_json(model.onednn_to_blas)}});
     report.keep("overhead", {{"insertions_to_forward", to_json(model.insertions_to_forward)}});
 
     auto const dispatch = bench_dispatch(world, scratch.path(), options.seconds);

@@ -52,7 +52,10 @@ ModelSpeed bench_model(comm::CommView world, comm::Device const& device, std::fi
                     small ? 50 : 200);
         });
     }
-    model::Compute const compute{device.ordinal, 1, model::Precision::f32};
+    bool const two_libraries = device.ordinal < 0 && model::has_onednn();
+    model::Compute const blas{.device = device.ordinal, .products = model::Products::blas};
+    auto compute = blas;
+    if (two_libraries) compute.products = model::Products::onednn;
     auto const predictor = comm::everywhere(world, [&] { return model::Predictor(file, compute); });
     auto const& config = predictor.config();
     auto const window = predictor.card().window;
@@ -82,19 +85,22 @@ ModelSpeed bench_model(comm::CommView world, comm::Device const& device, std::fi
     insert();
     world.barrier();  // all ranks at work together, as in a campaign
     ModelSpeed speed;
-    std::vector<double> per_s, products, ratio;
+    std::vector<double> per_s, products, libraries, ratio;
     auto const operations = model::forward_operations(config, window);
     double spent = 0;
     while (per_s.size() < 3 || spent < seconds) {
         double const f = seconds_of(forward);
         double const i = seconds_of(insert);
         double const product_s = std::min(f, 1.0);
-        double const most = model::product_operations_per_s(config, batch, window, compute, product_s);
+        double const most = model::product_operations_per_s(config, batch, window, blas, product_s);
+        if (two_libraries)
+            libraries.push_back(model::product_operations_per_s(config, batch, window, compute, product_s) /
+                                most);
         auto const rate = static_cast<double>(batch) / f;
         per_s.push_back(rate);
         ratio.push_back(f / i);
         products.push_back(rate * operations / most);
-        spent += f + i + 2 * product_s;
+        spent += f + i + (two_libraries ? 4 : 2) * product_s;
     }
     world.barrier();
     auto const mean = [&](Rounds rounds) {
@@ -106,6 +112,7 @@ ModelSpeed bench_model(comm::CommView world, comm::Device const& device, std::fi
     speed.windows_per_s = mean(rounds_of(per_s));
     speed.operations_per_s = speed.windows_per_s.median * operations;
     speed.share_of_products = mean(rounds_of(products));
+    speed.onednn_to_blas = mean(rounds_of(libraries));
     speed.insertions_to_forward = mean(rounds_of(ratio));
     return speed;
 }

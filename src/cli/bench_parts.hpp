@@ -25,6 +25,7 @@ struct ModelSpeed {
     Rounds windows_per_s;          ///< the unshortened forward, a rank, all ranks at work
     double operations_per_s = 0;   ///< of that, a rank
     Rounds share_of_products;      ///< of that, against bare matrix products of the same shapes
+    Rounds onednn_to_blas;         ///< such products by oneDNN to those by LibTorch's BLAS; on CPUs, else 0
     Rounds insertions_to_forward;  ///< windows of the insertion path (shortcuts on) to windows of the forward
 };
 /// `weights` empty: random ones of the published size, or with `small` of the quickstart's.

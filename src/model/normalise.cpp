@@ -1,8 +1,11 @@
 #include "normalise.hpp"
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/add.h>
@@ -67,11 +70,50 @@ MPIRA_CLONES void add_backward_of_row(float const* dh, float const* h, float sca
     for (std::size_t i = 0; i < dim; ++i) gradient[i] += scale * (dh[i] - mean - h[i] * along);
 }
 
+// bf16 is the upper half of a float.
+MPIRA_CLONES void widen(std::uint16_t const* narrow, std::size_t dim, float* wide) {
+#pragma omp simd
+    for (std::size_t i = 0; i < dim; ++i)
+        wide[i] = std::bit_cast<float>(static_cast<std::uint32_t>(narrow[i]) << 16U);
+}
+
+// To the nearest, ties to even; a NaN stays one.
+MPIRA_CLONES void narrow(float const* wide, std::size_t dim, std::uint16_t* to) {
+#pragma omp simd
+    for (std::size_t i = 0; i < dim; ++i) {
+        auto const bits = std::bit_cast<std::uint32_t>(wide[i]);
+        auto const rounded = (bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U;
+        to[i] = static_cast<std::uint16_t>((bits & 0x7fffffffU) > 0x7f800000U ? 0x7fc0U : rounded);
+    }
+}
+
+/// Rows of bf16 for the kernels above, which are f32's. One a thread.
+struct WideRows {
+    explicit WideRows(std::size_t dim) : a(dim), b(dim), c(dim) {}
+    std::vector<float> a, b, c;
+};
+
+std::uint16_t const* bf16_rows(at::Tensor const& tensor) {
+    return static_cast<std::uint16_t const*>(tensor.const_data_ptr());
+}
+std::uint16_t* mutable_bf16_rows(at::Tensor const& tensor) {
+    return static_cast<std::uint16_t*>(tensor.mutable_data_ptr());
+}
+
 /// on_row(row number) for all rows, by the threads of this call.
 template <typename OnRow>
 void for_rows(std::int64_t rows, OnRow const& on_row) {
     at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t first, std::int64_t end) {
         for (auto row = first; row < end; ++row) on_row(row);
+    });
+}
+
+/// on_row(row number, memory of rows of `dim`) for all rows, by the threads of this call.
+template <typename OnRow>
+void for_narrow_rows(std::int64_t rows, std::size_t dim, OnRow const& on_row) {
+    at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t first, std::int64_t end) {
+        WideRows memory(dim);
+        for (auto row = first; row < end; ++row) on_row(row, memory);
     });
 }
 
@@ -93,8 +135,8 @@ void require_success(char const* error) {
     if (error != nullptr) throw Error(Origin::cuda, std::string("a kernel was refused: ") + error);
 }
 
-bool is_host_f32(at::Tensor const& tensor) {
-    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
+bool is_host(at::Tensor const& tensor, at::ScalarType type) {
+    return tensor.is_cpu() && tensor.scalar_type() == type;
 }
 
 }  // namespace
@@ -110,13 +152,24 @@ void normalise(at::Tensor const& z, at::Tensor const& shift, double eps, at::Ten
     if (is_for_kernel(z)) {
         require_success(gpu::normalise(element_of(z), z.const_data_ptr(), shift.const_data_ptr<float>(), rows,
                                        dim, eps, h.mutable_data_ptr(), scales, stream_of(z)));
-    } else if (is_host_f32(z)) {
+    } else if (is_host(z, at::kFloat)) {
         auto const* const from = z.const_data_ptr<float>();
         auto const* const constant = shift.const_data_ptr<float>();
         auto* const to = h.mutable_data_ptr<float>();
         for_rows(rows, [&](std::int64_t row) {
             normalise_row(from + row * dim, constant, static_cast<std::size_t>(dim), static_cast<float>(eps),
                           to + row * dim, scales == nullptr ? nullptr : scales + row);
+        });
+    } else if (is_host(z, at::kBFloat16)) {
+        auto const* const from = bf16_rows(z);
+        auto const* const constant = shift.const_data_ptr<float>();
+        auto* const to = mutable_bf16_rows(h);
+        auto const width = static_cast<std::size_t>(dim);
+        for_narrow_rows(rows, width, [&](std::int64_t row, WideRows& wide) {
+            widen(from + row * dim, width, wide.a.data());
+            normalise_row(wide.a.data(), constant, width, static_cast<float>(eps), wide.b.data(),
+                          scales == nullptr ? nullptr : scales + row);
+            narrow(wide.b.data(), width, to + row * dim);
         });
     } else {
         auto const x = z.to(at::promoteTypes(z.scalar_type(), at::kFloat)).add(shift);
@@ -138,7 +191,7 @@ void add_normalise_backward(at::Tensor const& dh, at::Tensor const& h, at::Tenso
         require_success(gpu::add_normalise_backward(element_of(dh), dh.const_data_ptr(), h.const_data_ptr(),
                                                     scale.const_data_ptr<float>(), rows, dim,
                                                     gradient.mutable_data_ptr(), stream_of(dh)));
-    } else if (is_host_f32(dh)) {
+    } else if (is_host(dh, at::kFloat)) {
         auto const* const from = dh.const_data_ptr<float>();
         auto const* const normalised = h.const_data_ptr<float>();
         auto const* const scales = scale.const_data_ptr<float>();
@@ -146,6 +199,19 @@ void add_normalise_backward(at::Tensor const& dh, at::Tensor const& h, at::Tenso
         for_rows(rows, [&](std::int64_t row) {
             add_backward_of_row(from + row * dim, normalised + row * dim, scales[row],
                                 static_cast<std::size_t>(dim), to + row * dim);
+        });
+    } else if (is_host(dh, at::kBFloat16)) {
+        auto const* const from = bf16_rows(dh);
+        auto const* const normalised = bf16_rows(h);
+        auto const* const scales = scale.const_data_ptr<float>();
+        auto* const to = mutable_bf16_rows(gradient);
+        auto const width = static_cast<std::size_t>(dim);
+        for_narrow_rows(rows, width, [&](std::int64_t row, WideRows& wide) {
+            widen(from + row * dim, width, wide.a.data());
+            widen(normalised + row * dim, width, wide.b.data());
+            widen(to + row * dim, width, wide.c.data());
+            add_backward_of_row(wide.a.data(), wide.b.data(), scales[row], width, wide.c.data());
+            narrow(wide.c.data(), width, to + row * dim);
         });
     } else {
         auto const wide = at::promoteTypes(dh.scalar_type(), at::kFloat);

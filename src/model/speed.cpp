@@ -4,12 +4,12 @@
 #include <chrono>
 #include <vector>
 
-#include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/rand.h>
 
 #include "mpira/base/error.hpp"
 
+#include "linear_map.hpp"
 #include "predictor_state.hpp"
 
 namespace mpira::model {
@@ -49,15 +49,19 @@ double product_operations_per_s(GetConfig const& config, std::int64_t windows, s
         auto const hidden = config.hidden();
         auto const wide = at::rand({tokens, d}, like);
         auto const widest = at::rand({tokens, hidden}, like);
-        std::array const layers{
-            std::pair(wide, at::rand({3 * d, d}, like)), std::pair(wide, at::rand({d, d}, like)),
-            std::pair(wide, at::rand({hidden, d}, like)), std::pair(widest, at::rand({d, hidden}, like))};
+        auto const map = [&](std::int64_t out, std::int64_t in) {
+            return LinearMap(at::rand({out, in}, like.dtype(at::kFloat)), {}, wide.scalar_type(),
+                             compute.products);
+        };
+        std::array const layers{std::pair(wide, map(3 * d, d)), std::pair(wide, map(d, d)),
+                                std::pair(wide, map(hidden, d)), std::pair(widest, map(d, hidden))};
+        Buffer room;
         auto const q = at::rand({windows * config.heads, regions + 1, config.head_dim()}, like);
         auto const k = at::rand({windows * config.heads, config.head_dim(), regions + 1}, like);
         auto const scores = at::rand({windows * config.heads, regions + 1, regions + 1}, like);
         auto const run = [&] {
             at::Tensor last;
-            for (auto const& [x, weight] : layers) last = at::linear(x, weight);
+            for (auto const& [x, layer] : layers) last = layer.apply(x, room);
             last = at::matmul(q, k);
             last = at::matmul(scores, q);
             static_cast<void>(last.flatten()[0].item<float>());  // waits for a GPU
