@@ -15,6 +15,7 @@
 #include "mpira/base/error.hpp"
 
 #include "get_block.hpp"
+#include "host_attention.hpp"
 #include "normalise.hpp"
 
 namespace mpira::model {
@@ -138,6 +139,8 @@ at::Tensor Encoder::mix(Room& room, bool keeps) const {
         for (auto* const leaf : {&room.q, &room.k, &room.v}) *leaf = leaf->detach().requires_grad_(true);
         room.mixed = at::scaled_dot_product_attention(room.q, room.k, room.v);
         mixed = room.mixed.detach();
+    } else if (takes_host_attention(room.q, room.k, room.v)) {
+        return host_attention(room.q, room.k, room.v);
     } else {
         mixed = at::scaled_dot_product_attention(room.q, room.k, room.v);
     }

@@ -1,6 +1,5 @@
 #include "normalise.hpp"
 
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -17,14 +16,7 @@
 #include "mpira/base/error.hpp"
 
 #include "gpu/row_kernels.hpp"
-
-// Compiled for wider vectors, too, and chosen when the program starts; which one moves last bits, as the CPU
-// model does.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define MPIRA_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define MPIRA_CLONES
-#endif
+#include "narrow_rows.hpp"
 
 namespace mpira::model {
 namespace {
@@ -68,23 +60,6 @@ MPIRA_CLONES void add_backward_of_row(float const* dh, float const* h, float sca
     along /= count;
 #pragma omp simd
     for (std::size_t i = 0; i < dim; ++i) gradient[i] += scale * (dh[i] - mean - h[i] * along);
-}
-
-// bf16 is the upper half of a float.
-MPIRA_CLONES void widen(std::uint16_t const* narrow, std::size_t dim, float* wide) {
-#pragma omp simd
-    for (std::size_t i = 0; i < dim; ++i)
-        wide[i] = std::bit_cast<float>(static_cast<std::uint32_t>(narrow[i]) << 16U);
-}
-
-// To the nearest, ties to even; a NaN stays one.
-MPIRA_CLONES void narrow(float const* wide, std::size_t dim, std::uint16_t* to) {
-#pragma omp simd
-    for (std::size_t i = 0; i < dim; ++i) {
-        auto const bits = std::bit_cast<std::uint32_t>(wide[i]);
-        auto const rounded = (bits + 0x7fffU + ((bits >> 16U) & 1U)) >> 16U;
-        to[i] = static_cast<std::uint16_t>((bits & 0x7fffffffU) > 0x7f800000U ? 0x7fc0U : rounded);
-    }
 }
 
 /// Rows of bf16 for the kernels above, which are f32's. One a thread.

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Compiled for wider vectors, too, and chosen when the program starts; which one moves last bits, as the CPU
+// model does.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define MPIRA_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define MPIRA_CLONES
+#endif
+
+/// bf16, the upper half of a float, on the host.
+namespace mpira::model {
+
+void widen(std::uint16_t const* narrow, std::size_t count, float* wide);
+
+/// To the nearest, ties to even; a NaN stays one.
+void narrow(float const* wide, std::size_t count, std::uint16_t* to);
+
+}  // namespace mpira::model
