@@ -1,4 +1,5 @@
-// What predicting insertions costs beside a bare loop of the unshortened forward on the same windows.
+// What predicting insertions costs beside a bare loop of the unshortened forward on the same windows, by
+// LibTorch's own linear layers as PyTorch runs them.
 //
 //   build/release/perf/model [full|small] [PAIRS]
 //   build/release/perf/model full|small alone SECONDS      # the insertion path and nothing else: for
@@ -22,6 +23,7 @@
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/heap.hpp"
 #include "mpira/base/philox.hpp"
 #include "mpira/model/get.hpp"
 #include "mpira/model/insertion.hpp"
@@ -184,6 +186,7 @@ void measure(Setting const& setting, int pairs, double alone_s) {
 
 int main(int argc, char** argv) {
     try {
+        keep_freed_memory();  // as mpira does
         at::set_num_threads(1);
         std::string const which = argc > 1 ? argv[1] : "small";
         bool const alone = argc > 3 && std::string(argv[2]) == "alone";
