@@ -30,23 +30,22 @@ SettingSpec attention_setting() {
 }
 
 SettingSpec products_setting() {
-    return {
-        "model.products",
-        SettingKind::text,
-        std::string("onednn"),
-        "On a CPU, what multiplies matrices. onednn: oneDNN, the faster one wherever it was measured (mpira "
-        "bench compares). blas: what LibTorch calls, MKL or OpenBLAS.",
-        Affects::result,
-        {"onednn", "blas"}};
+    return {"model.products",
+            SettingKind::text,
+            std::string("onednn"),
+            "On a CPU, what multiplies matrices. onednn: oneDNN, on AMD twice as fast as blas: what LibTorch "
+            "calls, MKL or OpenBLAS. mpira bench compares them.",
+            Affects::result,
+            {"onednn", "blas"}};
 }
 
 model::Compute compute_of(Settings const& settings, Place const& place) {
-    using model::Precision, model::Products;
+    using model::Precision;
     return {.device = place.device,
             .threads = place.threads,
             .precision = settings.text("model.precision") == "bf16" ? Precision::bf16 : Precision::f32,
             .any_order = settings.text("model.attention") == "fastest",
-            .products = settings.text("model.products") == "blas" ? Products::blas : Products::onednn};
+            .products = model::products_of(settings.text("model.products"))};
 }
 
 Settings with_sizes(Settings settings, std::span<DeviceSize const> sizes, Place const& place) {

@@ -52,9 +52,9 @@ Encoder::Encoder(Get full, at::ScalarType type, bool one_query, Products product
         auto const weights = full_weights(i);
         Block own;
         own.qkv = map(weights.qkv, weights.qkv_bias);
-        own.proj = map(weights.proj);
+        own.proj = LinearMap(weights.proj, {}, type_, products_, true);
         own.fc1 = map(weights.fc1, weights.fc1_bias);
-        own.fc2 = map(weights.fc2);
+        own.fc2 = LinearMap(weights.fc2, {}, type_, products_, true);
         own.shift1 = last_shift_;
         own.shift2 = own.shift1.add(full_.blocks[i].proj_bias);
         last_shift_ = own.shift2.add(full_.blocks[i].fc2_bias);
@@ -139,7 +139,7 @@ at::Tensor Encoder::mix(Room& room, bool keeps) const {
         for (auto* const leaf : {&room.q, &room.k, &room.v}) *leaf = leaf->detach().requires_grad_(true);
         room.mixed = at::scaled_dot_product_attention(room.q, room.k, room.v);
         mixed = room.mixed.detach();
-    } else if (takes_host_attention(room.q, room.k, room.v)) {
+    } else if (has_host_attention() && takes_host_attention(room.q, room.k, room.v)) {
         return host_attention(room.q, room.k, room.v);
     } else {
         mixed = at::scaled_dot_product_attention(room.q, room.k, room.v);

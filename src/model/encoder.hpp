@@ -21,8 +21,8 @@ namespace mpira::model {
 /// by the matrix product itself. The final norm and the head compute in f32, and where activations are bf16
 /// the sum z of the read token is kept in f32 beside the others': rounding it 2 depth times is nearly all
 /// that bf16 costs in accuracy (README.md). The backward is written out: no gradient of a weight, nothing
-/// that autograd would copy together. Buffers are kept between calls: fresh ones cost page faults, 2 to 10 %
-/// of a small network's time.
+/// that autograd would copy together. Buffers are kept between calls where the library writes into memory
+/// that it is given: fresh ones cost page faults.
 ///
 /// B: windows, N: tokens of each with CLS first, M = B N, D: dim, H: hidden, T: outputs. One call at a time,
 /// inside in_torch.
@@ -41,7 +41,8 @@ public:
         std::int64_t layer = 0;
         at::Tensor tokens;  // (B, D), set by read
     };
-    /// `z` (B, N, D): tokens before block 1, contiguous, overwritten. `first_qkv` (B, N, 3 D): their
+    /// `z` (B, N, D): tokens before block 1, contiguous; what it holds
+    /// afterwards is undefined. `first_qkv` (B, N, 3 D): their
     /// first_projections, or undefined. `focus` (B): which row of (M, D) is read -> (B, T) f32.
     [[nodiscard]] at::Tensor read(at::Tensor const& z, at::Tensor const& first_qkv, at::Tensor const& focus,
                                   Tap* tap = nullptr);

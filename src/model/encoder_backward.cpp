@@ -45,7 +45,14 @@ void Encoder::prepare_backward() {
     if (!backward_.empty()) return;
     auto const dim = full_.config().dim;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
-        auto const weights = full_weights(i);
+        auto const& own = blocks_[i];
+        auto const weights = own.qkv.plain_weight().defined() ? FullWeights{.qkv = own.qkv.plain_weight(),
+                                                                            .qkv_bias = {},
+                                                                            .proj = own.proj.plain_weight(),
+                                                                            .fc1 = own.fc1.plain_weight(),
+                                                                            .fc1_bias = {},
+                                                                            .fc2 = own.fc2.plain_weight()}
+                                                              : full_weights(i);
         auto const back = [&](at::Tensor const& weight) { return map(weight.t()); };
         backward_.push_back({.q = back(weights.qkv.narrow(0, 0, dim)),
                              .k = back(weights.qkv.narrow(0, dim, dim)),

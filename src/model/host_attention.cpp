@@ -232,6 +232,16 @@ void attend(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v, Value
 
 }  // namespace
 
+bool has_host_attention() {
+#if defined(__x86_64__)
+    static bool const has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return has;
+#else
+    return false;
+#endif
+}
+
 bool takes_host_attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v) {
     auto const type = q.scalar_type();
     bool const in_rows = q.stride(3) == 1 && k.stride(3) == 1 && v.stride(3) == 1;

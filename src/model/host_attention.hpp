@@ -4,6 +4,10 @@
 
 namespace mpira::model {
 
+/// Whether this CPU has the vectors that host_attention is written for, AVX-512: with narrower ones compilers
+/// keep its sums in memory, and LibTorch's attention is several times as fast.
+[[nodiscard]] bool has_host_attention();
+
 /// Whether host_attention takes these: on the host, f32 or bf16, heads of a multiple of 16 values side by
 /// side.
 [[nodiscard]] bool takes_host_attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v);

@@ -23,12 +23,12 @@ at::Tensor const& Buffer::take(std::int64_t count, std::int64_t width, at::Tenso
     return rows = all.narrow(0, 0, size).view({count, width});
 }
 
-LinearMap::LinearMap(at::Tensor const& weight, at::Tensor const& bias, at::ScalarType type, Products products)
+LinearMap::LinearMap(at::Tensor const& weight, at::Tensor const& bias, at::ScalarType type, Products products,
+                     bool adds_in_f32)
     : weight_(weight.to(type)),
       bias_(bias.defined() ? bias.to(type) : bias),
       is_packed_(products == Products::onednn && weight.is_cpu()) {
-    bool const adds_in_f32 = weight.is_cpu() && type != at::kFloat && !bias_.defined();
-    if (adds_in_f32) wide_ = weight_.to(at::kFloat);
+    if (adds_in_f32 && weight.is_cpu() && type != at::kFloat) wide_ = weight_.to(at::kFloat);
     if (!is_packed_) return;
     weight_ = onednn::pack(weight_.contiguous());
     if (wide_.defined()) wide_ = onednn::pack(wide_.contiguous());
@@ -54,6 +54,7 @@ at::Tensor const& LinearMap::apply_gelu(at::Tensor const& x, Buffer& room) const
 }
 
 at::Tensor LinearMap::in_f32(at::Tensor const& x) const {
+    ensure(!is_packed_ || wide_.defined(), "LinearMap::added_to: f32 was not asked for");
     if (!wide_.defined()) return wide_product(x, weight_);
     auto const all = x.to(at::kFloat);
     return is_packed_ ? onednn::linear(all, wide_, {}) : at::mm(all, wide_.t());

@@ -17,18 +17,21 @@ struct Buffer {
 /// One linear layer of fixed weights, x -> x W^T + b, as the matrix library wants them.
 ///
 /// On a CPU that is LibTorch's oneDNN with weights packed once, unless Products::blas was asked for
-/// (README.md: MKL leaves half of the vector units of another maker's CPU idle). On a GPU it is always
-/// cuBLAS.
+/// (README.md). On a GPU it is always cuBLAS.
 ///
 /// x (n, in), contiguous, of the map's type. Results hold until their buffer is used again.
 class LinearMap {
 public:
     LinearMap() = default;
-    /// `weight` (out, in), any strides, and `bias` (out) or undefined: f32, on the device. `type`: what is
-    /// multiplied.
-    LinearMap(at::Tensor const& weight, at::Tensor const& bias, at::ScalarType type, Products products);
+    /// `weight` (out, in), any strides, and `bias` (out) or undefined: on the device. `type`: what is
+    /// multiplied. `adds_in_f32`: added_to will be given f32.
+    LinearMap(at::Tensor const& weight, at::Tensor const& bias, at::ScalarType type, Products products,
+              bool adds_in_f32 = false);
 
-    /// (n, out). What `room` held is given up first.
+    /// W of the map's type, or undefined where it is packed.
+    [[nodiscard]] at::Tensor plain_weight() const { return is_packed_ ? at::Tensor() : weight_; }
+
+    /// (n, out). What `room` held is given up first; only BLAS writes into the same memory again.
     at::Tensor const& apply(at::Tensor const& x, Buffer& room) const;
     /// gelu(x W^T + b), exact (erf).
     at::Tensor const& apply_gelu(at::Tensor const& x, Buffer& room) const;

@@ -7,7 +7,9 @@
 #include <ATen/Context.h>
 #include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "mpira/base/error.hpp"
@@ -28,7 +30,10 @@ struct Operators {
 
     c10::TypedOperatorHandle<Pack> pack;
     c10::TypedOperatorHandle<Linear> linear;
+    using Has = bool();
+
     c10::TypedOperatorHandle<LinearWith> linear_with;
+    c10::TypedOperatorHandle<Has> has_bf16;
 };
 
 std::optional<Operators> look() {
@@ -37,9 +42,10 @@ std::optional<Operators> look() {
     auto const pack = known.findSchema({"mkldnn::_reorder_linear_weight", ""});
     auto const linear = known.findSchema({"mkldnn::_linear_pointwise", ""});
     auto const linear_with = known.findSchema({"mkldnn::_linear_pointwise", "binary"});
-    if (!pack || !linear || !linear_with) return std::nullopt;
+    auto const has_bf16 = known.findSchema({"mkldnn::_is_mkldnn_bf16_supported", ""});
+    if (!pack || !linear || !linear_with || !has_bf16) return std::nullopt;
     return Operators{pack->typed<Operators::Pack>(), linear->typed<Operators::Linear>(),
-                     linear_with->typed<Operators::LinearWith>()};
+                     linear_with->typed<Operators::LinearWith>(), has_bf16->typed<Operators::Has>()};
 }
 
 std::optional<Operators> const& found() {
@@ -48,17 +54,19 @@ std::optional<Operators> const& found() {
 }
 
 Operators const& operators() {
-    ensure(found().has_value(), "this LibTorch has no oneDNN");
+    ensure(found().has_value(), "oneDNN was asked for where has_onednn() says no");
     return *found();
 }
 
-/// Both matrices of the backward are read as they lie: W and the transposes of x and of the gradient.
+/// Weights, and in the backward the transposes of W and x, are read as they lie. What is kept for the
+/// backward is what its gradients need: of a frozen W no input, as with at::linear.
 class Linear : public torch::autograd::Function<Linear> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& x,
                               at::Tensor const& weight, OptionalTensor const& bias) {
         auto const rows = x.reshape({-1, x.size(-1)});
-        context->save_for_backward({rows, weight});
+        context->save_for_backward(
+            {weight.requires_grad() ? rows : at::Tensor(), x.requires_grad() ? weight : at::Tensor()});
         context->saved_data["has_bias"] = bias.has_value();
         auto shape = x.sizes().vec();
         shape.back() = weight.size(0);
@@ -87,13 +95,22 @@ public:
 
 }  // namespace
 
-bool has_onednn() {
-    return found().has_value();
+Products products_of(std::string_view name) {
+    ensure(name == "onednn" || name == "blas", "products_of: no such library");
+    return name == "blas" ? Products::blas : Products::onednn;
 }
 
-void require_available(Products products) {
-    require(products != Products::onednn || has_onednn(),
-            "this LibTorch was built without oneDNN; set model.products (train.products) to blas");
+bool has_onednn(Precision precision) {
+    return found() && (precision == Precision::f32 || found()->has_bf16.call());
+}
+
+void require_available(Products products, Precision precision, std::string_view key) {
+    if (products != Products::onednn || has_onednn(precision)) return;
+    require(has_onednn(), fmt::format("this LibTorch was built without oneDNN; set {} to blas", key));
+    fail_usage(
+        fmt::format("oneDNN has no bf16 products on this CPU (lscpu: neither avx512bw nor "
+                    "avx_ne_convert); use f32, or set {} to blas, which is slower than f32",
+                    key));
 }
 
 namespace onednn {
@@ -104,6 +121,7 @@ at::Tensor pack(at::Tensor const& weight) {
 
 at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, Then then) {
     c10::InferenceMode const ordinary(false);
+    c10::AutoGradMode const unrecorded(false);  // the guard before it switches recording on
     auto const given = bias.defined() ? OptionalTensor(bias) : std::nullopt;
     return then == Then::gelu ? operators().linear.call(x, weight, given, "gelu", Scalars(), "none")
                               : operators().linear.call(x, weight, given, "none", Scalars(), "");
@@ -111,6 +129,7 @@ at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor cons
 
 at::Tensor linear_added(at::Tensor const& z, at::Tensor const& x, at::Tensor const& weight) {
     c10::InferenceMode const ordinary(false);
+    c10::AutoGradMode const unrecorded(false);  // the guard before it switches recording on
     return operators().linear_with.call(x, z, weight, std::nullopt, "add");
 }
 

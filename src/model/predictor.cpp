@@ -14,10 +14,7 @@ namespace {
 
 at::Device device_of(Compute const& compute) {
     require(compute.threads >= 1, fmt::format("threads = {}, expected at least 1", compute.threads));
-    if (compute.device < 0) {
-        require_available(compute.products);
-        return at::kCPU;
-    }
+    if (compute.device < 0) return at::kCPU;
     int const count = cuda_device_count();
     require(
         compute.device < count,
@@ -56,6 +53,7 @@ Predictor::State::State(std::optional<Weights> const& weights, std::filesystem::
     require(!script || type == at::kFloat,
             fmt::format("{}: a TorchScript model computes in its own types; leave model.precision at f32",
                         model.string()));
+    if (!script && device.is_cpu()) require_available(how.products, how.precision, "model.products");
 }
 
 Predictor::Predictor(std::filesystem::path const& model, Compute const& compute, ScriptTrust const& trust) {

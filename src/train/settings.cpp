@@ -217,10 +217,7 @@ std::vector<SettingSpec> train_schema() {
             "bf16: forward passes compute matrix products in bfloat16; weights, sums and gradients stay f32.",
             {"f32", "bf16"}),
         text("train.products", "onednn",
-             "On a CPU, what multiplies f32 matrices. onednn: oneDNN, the faster one wherever it was "
-             "measured. "
-             "blas: what LibTorch calls, MKL or OpenBLAS.",
-             {"onednn", "blas"}),
+             "On a CPU, what multiplies f32 matrices: as model.products of a screen.", {"onednn", "blas"}),
         integer("seed", 0, 0, 9e15, "Of the weights, the windows, and all dropout."),
         number(
             "checkpoint.every_s", 30, 0, kInfinity,
@@ -250,8 +247,7 @@ Recipe recipe_of(Settings const& settings) {
         .ema_decay = settings.number("train.ema_decay"),
         .patience = settings.count("train.patience"),
         .arithmetic = {.bf16 = settings.text("train.precision") == "bf16",
-                       .products = settings.text("train.products") == "blas" ? model::Products::blas
-                                                                             : model::Products::onednn},
+                       .products = model::products_of(settings.text("train.products"))},
         .mask = {.ratio = settings.number("mask.ratio"),
                  .draw = settings.text("mask.draw") == "exact" ? MaskDraw::exact : MaskDraw::bernoulli},
         .seed = settings.count("seed"),

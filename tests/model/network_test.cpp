@@ -10,6 +10,7 @@
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/function.h>
 
 #include "mpira/model/baseline.hpp"
 #include "mpira/model/lora.hpp"
@@ -17,6 +18,7 @@
 #include "mpira/model/products.hpp"
 #include "mpira/model/weights.hpp"
 
+#include "model/get_block.hpp"
 #include "support_torch.hpp"
 
 namespace mpira::model {
@@ -428,6 +430,19 @@ TEST(OneDnnForward, GivesWhatLibTorchGives) {
             EXPECT_LT(relative_difference(found[i], expected[i]), 1e-5) << network->facts().kind << ' ' << i;
         }
     }
+}
+
+TEST(OneDnnForward, RecordsItsOwnBackwardAndOnlyWhereAsked) {
+    if (!has_onednn()) GTEST_SKIP() << "this LibTorch has no oneDNN";
+    auto const x = uniform({2, 9, 8}, 1, 0, 1);
+    auto const weight = uniform({4, 8}, 2, -1, 1).requires_grad_(true);
+    EXPECT_THAT(linear(x, weight, at::Tensor()).grad_fn()->name(), testing::Not(HasSubstr("CppNode")));
+    OneDnnForward const guard;
+    EXPECT_THAT(linear(x, weight, at::Tensor()).grad_fn()->name(), HasSubstr("CppNode"));
+    auto const frozen = weight.detach();
+    EXPECT_FALSE(linear(x, frozen, at::Tensor()).requires_grad());
+    c10::AutoGradMode const without_grad(false);
+    EXPECT_FALSE(linear(x, weight, at::Tensor()).requires_grad());
 }
 
 TEST(OneDnnForward, NestsAndYieldsToBfloat16) {

@@ -94,5 +94,27 @@ def early_stops_leave_other_elements_alone(folder):
     assert "early_stop.se" in said.text and "controls.uninserted" in said.text, said
 
 
+def other_arithmetic_is_close_and_repeatable(folder):
+    """Of both outputs: element means by MKL within float noise, in bf16 with Pearson >= 0.9999; bytes on any rank count."""
+    prepare(folder)
+    run(folder, "one.h5ad", 0)
+    means = [f"{output}.{what}.mean" for output in ("plus", "minus") for what in ("element", "element-uninserted")]
+    expected = read_anndata(folder / "one.h5ad").to_df()[means]
+    has_bf16 = {"avx512bw", "avx_ne_convert"} & set(Path("/proc/cpuinfo").read_text().split())
+    for setting in ("model.products=blas", *(["model.precision=bf16"] if has_bf16 else [])):
+        name = setting.partition("=")[2]
+        run(folder, f"{name}.h5ad", 0, "--set", setting)
+        run(folder, f"{name}-3.h5ad", 3, "--set", setting)
+        assert_equal_results(folder / f"{name}.h5ad", folder / f"{name}-3.h5ad")
+        found = read_anndata(folder / f"{name}.h5ad").to_df()[means]
+        assert not found.equals(expected), f"{setting} changes nothing"
+        if name == "blas":
+            assert np.abs(found - expected).to_numpy().max() < 1e-5 * np.abs(expected.to_numpy()).max()
+        assert (found.corrwith(expected) > 0.9999).all(), found.corrwith(expected)
+        said = mpira("lentimpra", "--config", folder / "screen.toml", "--output", folder / "one.h5ad", "--set", setting, code=2)
+        assert setting.partition("=")[0] in said.text, said
+
+
 if __name__ == "__main__":
-    run_cases([same_bytes_on_any_rank_count, same_bytes_after_kills, early_stops_leave_other_elements_alone])
+    run_cases([same_bytes_on_any_rank_count, same_bytes_after_kills, other_arithmetic_is_close_and_repeatable,
+               early_stops_leave_other_elements_alone])

@@ -11,12 +11,6 @@
 
 namespace mpira::model {
 
-enum class Precision {
-    f32,
-    bf16  ///< weights and activations in bfloat16, LayerNorm statistics and softmax in f32; for GPUs, and
-          ///< CPUs with such products
-};
-
 /// Where and how a model is run. All of it but the device number affects the bits of the result.
 struct Compute {
     int device = -1;  ///< CUDA device ordinal, -1: CPU

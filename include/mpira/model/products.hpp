@@ -1,18 +1,29 @@
 #pragma once
 
+#include <string_view>
+
 /// Which of LibTorch's matrix libraries multiplies on a CPU. No Torch in this header.
 namespace mpira::model {
 
+enum class Precision {
+    f32,
+    bf16  ///< weights and activations in bfloat16, LayerNorm statistics and softmax in f32; for GPUs, and
+          ///< CPUs with such products
+};
+
 /// A GPU has cuBLAS only.
 enum class Products {
-    onednn,  ///< the faster one on every CPU that was measured
+    onednn,  ///< the faster one on the CPUs that were measured (src/model/README.md)
     blas     ///< what LibTorch itself calls: MKL, OpenBLAS
 };
 
-/// Whether this LibTorch can do Products::onednn.
-[[nodiscard]] bool has_onednn();
+/// "onednn" or "blas", as settings have it.
+[[nodiscard]] Products products_of(std::string_view name);
 
-/// Refuses (Origin::usage) what has_onednn() lacks.
-void require_available(Products products);
+/// Whether this LibTorch, on this CPU, can do Products::onednn in `precision`.
+[[nodiscard]] bool has_onednn(Precision precision = Precision::f32);
+
+/// Refuses (Origin::usage) what has_onednn() lacks. `key`: the setting to change, "model.products".
+void require_available(Products products, Precision precision, std::string_view key);
 
 }  // namespace mpira::model
