@@ -48,10 +48,14 @@ model::Compute compute_of(Settings const& settings, Place const& place) {
             .products = model::products_of(settings.text("model.products"))};
 }
 
-Settings with_sizes(Settings settings, std::span<DeviceSize const> sizes, Place const& place) {
+Settings settled(Settings settings, std::span<DeviceSize const> sizes, Place const& place) {
     for (auto const& size : sizes)
         if (settings.integer(size.key) == 0)
             settings.set(size.key, place.device < 0 ? size.host : size.gpu, "chosen for the device");
+    if (place.device >= 0) return settings;
+    auto const compute = compute_of(settings, place);
+    auto const lack = model::lack_of(compute.products, compute.precision);
+    if (!lack.empty()) settings.refuse("model.products", lack);
     return settings;
 }
 

@@ -32,6 +32,7 @@ struct DeviceSize {
 [[nodiscard]] std::string explain(DeviceSize const& size);
 
 /// `settings` with those that are 0 decided. What a job keeps, so that a result's identity has the numbers.
-[[nodiscard]] Settings with_sizes(Settings settings, std::span<DeviceSize const> sizes, Place const& place);
+/// Refuses arithmetic that the device doesn't have.
+[[nodiscard]] Settings settled(Settings settings, std::span<DeviceSize const> sizes, Place const& place);
 
 }  // namespace mpira::jobs

@@ -384,7 +384,7 @@ JobEntry jacobian_entry() {
             "mpirun -n 2 mpira jacobian --config jacobian.toml --output jacobian.h5ad", jacobian_settings,
             [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
                 return std::make_unique<Jacobian>(
-                    with_sizes(settings, std::array{kGradientBatch, kJacobianUnit}, place), place);
+                    settled(settings, std::array{kGradientBatch, kJacobianUnit}, place), place);
             }};
 }
 

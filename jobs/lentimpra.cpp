@@ -245,7 +245,7 @@ JobEntry lentimpra_entry() {
     return {"lentimpra", "In-silico lentiMPRA: insert every element at many places of the genome and predict",
             "mpirun -n 2 mpira lentimpra --config config/quickstart.toml", lentimpra_settings,
             [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
-                return std::make_unique<LentiMpra>(with_sizes(settings, std::array{kInsertionBatch}, place),
+                return std::make_unique<LentiMpra>(settled(settings, std::array{kInsertionBatch}, place),
                                                    place);
             }};
 }

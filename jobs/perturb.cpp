@@ -308,8 +308,8 @@ JobEntry perturb_entry() {
             "enhancer-gene scores",
             "mpirun -n 2 mpira perturb --config perturb.toml --output perturb.h5ad", perturb_settings,
             [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
-                return std::make_unique<Perturb>(
-                    with_sizes(settings, std::array{kGradientBatch, kUnit}, place), place);
+                return std::make_unique<Perturb>(settled(settings, std::array{kGradientBatch, kUnit}, place),
+                                                 place);
             }};
 }
 

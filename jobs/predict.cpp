@@ -196,8 +196,8 @@ JobEntry predict_entry() {
     return {"predict", "predictions at every gene or region of cell types, beside what was observed",
             "mpirun -n 2 mpira predict --config predict.toml --output predict.h5ad", predict_settings,
             [](Settings const& settings, Place const& place) -> std::unique_ptr<store::Job> {
-                return std::make_unique<Predict>(
-                    with_sizes(settings, std::array{kGradientBatch, kUnit}, place), place);
+                return std::make_unique<Predict>(settled(settings, std::array{kGradientBatch, kUnit}, place),
+                                                 place);
             }};
 }
 

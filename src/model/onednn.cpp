@@ -9,7 +9,6 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
-#include <fmt/format.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "mpira/base/error.hpp"
@@ -104,13 +103,12 @@ bool has_onednn(Precision precision) {
     return found() && (precision == Precision::f32 || found()->has_bf16.call());
 }
 
-void require_available(Products products, Precision precision, std::string_view key) {
-    if (products != Products::onednn || has_onednn(precision)) return;
-    require(has_onednn(), fmt::format("this LibTorch was built without oneDNN; set {} to blas", key));
-    fail_usage(
-        fmt::format("oneDNN has no bf16 products on this CPU (lscpu: neither avx512bw nor "
-                    "avx_ne_convert); use f32, or set {} to blas, which is slower than f32",
-                    key));
+std::string lack_of(Products products, Precision precision) {
+    if (products != Products::onednn || has_onednn(precision)) return {};
+    return has_onednn()
+               ? "oneDNN has no bf16 products on this CPU (lscpu: neither avx512bw nor avx_ne_convert); "
+                 "use f32, or blas, which is slower than f32"
+               : "this LibTorch was built without oneDNN; use blas";
 }
 
 namespace onednn {

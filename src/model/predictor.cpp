@@ -53,7 +53,9 @@ Predictor::State::State(std::optional<Weights> const& weights, std::filesystem::
     require(!script || type == at::kFloat,
             fmt::format("{}: a TorchScript model computes in its own types; leave model.precision at f32",
                         model.string()));
-    if (!script && device.is_cpu()) require_available(how.products, how.precision, "model.products");
+    if (script || !device.is_cpu()) return;
+    auto const lack = lack_of(how.products, how.precision);
+    require(lack.empty(), lack);
 }
 
 Predictor::Predictor(std::filesystem::path const& model, Compute const& compute, ScriptTrust const& trust) {

@@ -78,8 +78,10 @@ struct Trainer::State {
                   .seed = recipe.seed,
                   .arithmetic = recipe.arithmetic}) {
         table.require_consistent();
-        if (model->device().is_cpu() && !recipe.arithmetic.bf16)
-            model::require_available(recipe.arithmetic.products, model::Precision::f32, "train.products");
+        if (model->device().is_cpu() && !recipe.arithmetic.bf16) {
+            auto const lack = model::lack_of(recipe.arithmetic.products, model::Precision::f32);
+            require(lack.empty(), "train.products: " + lack);
+        }
         ensure(recipe.batch > 0 && recipe.micro_batch > 0, "an empty recipe");
         ensure(recipe.patience == 0 || !validation.empty(), "patience needs a validation set");
         auto const facts = model->facts();

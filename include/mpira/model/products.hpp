@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 /// Which of LibTorch's matrix libraries multiplies on a CPU. No Torch in this header.
@@ -23,7 +24,7 @@ enum class Products {
 /// Whether this LibTorch, on this CPU, can do Products::onednn in `precision`.
 [[nodiscard]] bool has_onednn(Precision precision = Precision::f32);
 
-/// Refuses (Origin::usage) what has_onednn() lacks. `key`: the setting to change, "model.products".
-void require_available(Products products, Precision precision, std::string_view key);
+/// Why a CPU can't multiply so, and what to do: a sentence; empty where it can.
+[[nodiscard]] std::string lack_of(Products products, Precision precision);
 
 }  // namespace mpira::model
