@@ -1,42 +1,40 @@
 #include "jobs/device_settings.hpp"
 
+#include <vector>
+
 #include <fmt/format.h>
 
 namespace mpira::jobs {
+namespace {
+
+/// A text that decides the result, by default the first of its choices.
+SettingSpec choice(char const* key, std::vector<std::string> const& choices, char const* summary) {
+    return {key, SettingKind::text, choices.front(), summary, Affects::result, choices};
+}
+
+}  // namespace
 
 std::string explain(DeviceSize const& size) {
     return fmt::format("0: {}, on a GPU {}.", size.host, size.gpu);
 }
 
 SettingSpec precision_setting() {
-    return {
-        "model.precision",
-        SettingKind::text,
-        std::string("f32"),
-        "Arithmetic of the model. bf16 is for GPUs, and for CPUs with bf16 products (avx512_bf16, amx_bf16 "
-        "in lscpu).",
-        Affects::result,
-        {"f32", "bf16"}};
+    return choice("model.precision", {"f32", "bf16"},
+                  "Arithmetic of the model. bf16 is for GPUs, and for CPUs with bf16 products (avx512_bf16, "
+                  "amx_bf16 in lscpu).");
 }
 
 SettingSpec attention_setting() {
-    return {"model.attention",
-            SettingKind::text,
-            std::string("repeatable"),
-            "On a GPU. repeatable: kernels that add in a fixed order. fastest: what LibTorch thinks fastest; "
-            "the last bits of results then vary from run to run.",
-            Affects::result,
-            {"repeatable", "fastest"}};
+    return choice("model.attention", {"repeatable", "fastest"},
+                  "On a GPU. repeatable: kernels that add in a fixed order. fastest: what LibTorch thinks "
+                  "fastest; the last bits of results then vary from run to run.");
 }
 
 SettingSpec products_setting() {
-    return {"model.products",
-            SettingKind::text,
-            std::string("onednn"),
-            "On a CPU, what multiplies matrices. onednn: oneDNN, on AMD twice as fast as blas: what LibTorch "
-            "calls, MKL or OpenBLAS. mpira bench compares them.",
-            Affects::result,
-            {"onednn", "blas"}};
+    return choice(
+        "model.products", {"onednn", "blas"},
+        "On a CPU, the library that multiplies matrices. blas is what LibTorch calls: MKL, OpenBLAS. "
+        "mpira bench compares them.");
 }
 
 model::Compute compute_of(Settings const& settings, Place const& place) {

@@ -55,7 +55,11 @@ void measure(Setting const& setting, int pairs, double alone_s) {
         std::filesystem::temp_directory_path() / fmt::format("mpira-perf-{}.safetensors", ::getpid());
     write_random_weights(file, config, setting.window);
     Predictor const model(file);
+    Predictor const with_blas(file, {.products = Products::blas});
+    std::optional<Predictor> with_bf16;
+    if (has_onednn(Precision::bf16)) with_bf16.emplace(file, Compute{.precision = Precision::bf16});
     Get const get{Weights(file)};
+    std::filesystem::remove(file);  // the mappings are gone, the tensors were copied
 
     auto const features = uniform(setting.regions * config.motifs(), 1);
     auto const element = uniform(config.motifs(), 2);
@@ -80,7 +84,6 @@ void measure(Setting const& setting, int pairs, double alone_s) {
         return InsertionPredictor(model, table, options);
     };
     if (alone_s > 0) {
-        std::filesystem::remove(file);
         auto predictor = with(true, true);
         std::vector<std::int32_t> const inserted(starts.size(), 0);
         std::vector<float> predicted(static_cast<std::size_t>(setting.windows * config.outputs));
@@ -92,14 +95,9 @@ void measure(Setting const& setting, int pairs, double alone_s) {
     auto one_query = with(true, false);
     auto shared = with(false, true);
     auto both = with(true, true);
-    Compute const narrow{.precision = Precision::bf16};
-    Compute const blas{.products = Products::blas};
-    auto options_of_both = both.options();
+    InsertionPredictor by_blas(with_blas, table, both.options());
     std::optional<InsertionPredictor> in_bf16;
-    if (has_onednn(Precision::bf16)) in_bf16.emplace(Predictor(file, narrow), table, options_of_both);
-    InsertionPredictor by_blas(Predictor(file, blas), table, options_of_both);
-
-    std::filesystem::remove(file);  // the mappings are gone, the tensors were copied
+    if (with_bf16) in_bf16.emplace(*with_bf16, table, both.options());
 
     // The batches of the bare loop, made beforehand: it pays for the forward only.
     std::vector<at::Tensor> batches;

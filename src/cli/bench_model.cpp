@@ -54,8 +54,7 @@ ModelSpeed bench_model(comm::CommView world, comm::Device const& device, std::fi
     }
     bool const two_libraries = device.ordinal < 0 && model::has_onednn();
     model::Compute const blas{.device = device.ordinal, .products = model::Products::blas};
-    auto compute = blas;
-    if (two_libraries) compute.products = model::Products::onednn;
+    auto const compute = two_libraries ? model::Compute{} : blas;
     auto const predictor = comm::everywhere(world, [&] { return model::Predictor(file, compute); });
     auto const& config = predictor.config();
     auto const window = predictor.card().window;

@@ -51,7 +51,8 @@ Encoder::Encoder(Get full, at::ScalarType type, bool one_query, Products product
     for (std::size_t i = 0; i < full_.blocks.size(); ++i) {
         auto const weights = full_weights(i);
         Block own;
-        own.qkv = map(weights.qkv, weights.qkv_bias);
+        bool const reads = one_query_ && i + 1 == full_.blocks.size();
+        if (i == 0 || !reads) own.qkv = map(weights.qkv, weights.qkv_bias);
         own.proj = LinearMap(weights.proj, {}, type_, products_, true);
         own.fc1 = map(weights.fc1, weights.fc1_bias);
         own.fc2 = LinearMap(weights.fc2, {}, type_, products_, true);
@@ -59,7 +60,7 @@ Encoder::Encoder(Get full, at::ScalarType type, bool one_query, Products product
         own.shift2 = own.shift1.add(full_.blocks[i].proj_bias);
         last_shift_ = own.shift2.add(full_.blocks[i].fc2_bias);
         blocks_.push_back(std::move(own));
-        if (!one_query_ || i + 1 < full_.blocks.size()) continue;
+        if (!reads) continue;
         last_q_ = map(weights.qkv.narrow(0, 0, dim), weights.qkv_bias.narrow(0, 0, dim));
         last_kv_ = map(weights.qkv.narrow(0, dim, 2 * dim), weights.qkv_bias.narrow(0, dim, 2 * dim));
     }

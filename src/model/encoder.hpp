@@ -59,8 +59,8 @@ private:
         at::Tensor qkv, qkv_bias, proj, fc1, fc1_bias, fc2;
     };
     struct Block {
-        LinearMap qkv, proj, fc1, fc2;
-        at::Tensor shift1, shift2;  // (D) f32: what z lacks before norm1 and before norm2
+        LinearMap qkv, proj, fc1, fc2;  // no qkv where last_q_ and last_kv_ are enough
+        at::Tensor shift1, shift2;      // (D) f32: what z lacks before norm1 and before norm2
     };
     /// The gradient at a map's result -> that at what it was given.
     struct BlockBackward {

@@ -96,7 +96,8 @@ MPIRA_CLONES void multiply_all(float const* a, std::size_t a_stride, Vector cons
     if (n < vectors) multiply<1>(a, a_stride, b + n, vectors, depth, c + n, vectors);
 }
 
-/// x = e^x for x <= 0, to 2 units in the last place; below -87, where a float ends, e^-87. A NaN stays one.
+/// x = e^x for x <= 0, by a power of 2 and a polynomial of degree 7, whose rest is below a float's rounding;
+/// below -87, where a float ends, e^-87. A NaN stays one.
 [[gnu::always_inline]] inline void exponentiate(Vector& x) {
     x = x < -87.0F ? Vector{} - 87.0F : x;
     Integers const n = __builtin_convertvector(x * 1.44269504F - 0.5F, Integers);

@@ -19,4 +19,25 @@ void widen(std::uint16_t const* narrow, std::size_t count, float* wide);
 /// To the nearest, ties to even; a NaN stays one.
 void narrow(float const* wide, std::size_t count, std::uint16_t* to);
 
+/// A row of either type as f32: where it lies, or copied to `memory`.
+inline float const* as_f32(float const* row, std::size_t /*count*/, float* /*memory*/) {
+    return row;
+}
+inline float const* as_f32(std::uint16_t const* row, std::size_t count, float* memory) {
+    widen(row, count, memory);
+    return memory;
+}
+
+/// Where the f32 of a row that will be written are computed, and then brought there by finish_row.
+inline float* f32_of(float* row, float* /*memory*/) {
+    return row;
+}
+inline float* f32_of(std::uint16_t* /*row*/, float* memory) {
+    return memory;
+}
+inline void finish_row(float const* /*wide*/, std::size_t /*count*/, float* /*row*/) {}
+inline void finish_row(float const* wide, std::size_t count, std::uint16_t* row) {
+    narrow(wide, count, row);
+}
+
 }  // namespace mpira::model

@@ -62,33 +62,42 @@ MPIRA_CLONES void add_backward_of_row(float const* dh, float const* h, float sca
     for (std::size_t i = 0; i < dim; ++i) gradient[i] += scale * (dh[i] - mean - h[i] * along);
 }
 
-/// Rows of bf16 for the kernels above, which are f32's. One a thread.
-struct WideRows {
-    explicit WideRows(std::size_t dim) : a(dim), b(dim), c(dim) {}
-    std::vector<float> a, b, c;
-};
-
-std::uint16_t const* bf16_rows(at::Tensor const& tensor) {
-    return static_cast<std::uint16_t const*>(tensor.const_data_ptr());
-}
-std::uint16_t* mutable_bf16_rows(at::Tensor const& tensor) {
-    return static_cast<std::uint16_t*>(tensor.mutable_data_ptr());
-}
-
-/// on_row(row number) for all rows, by the threads of this call.
+/// on_row(row number, memory for three rows of `dim`) for all rows, by the threads of this call.
 template <typename OnRow>
-void for_rows(std::int64_t rows, OnRow const& on_row) {
+void for_rows(std::int64_t rows, std::size_t dim, OnRow const& on_row) {
     at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t first, std::int64_t end) {
-        for (auto row = first; row < end; ++row) on_row(row);
+        std::vector<float> memory(3 * dim);
+        for (auto row = first; row < end; ++row) on_row(static_cast<std::size_t>(row), memory.data());
     });
 }
 
-/// on_row(row number, memory of rows of `dim`) for all rows, by the threads of this call.
-template <typename OnRow>
-void for_narrow_rows(std::int64_t rows, std::size_t dim, OnRow const& on_row) {
-    at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t first, std::int64_t end) {
-        WideRows memory(dim);
-        for (auto row = first; row < end; ++row) on_row(row, memory);
+/// Value: float, or std::uint16_t for bf16.
+template <typename Value>
+void normalise_rows(at::Tensor const& z, float const* shift, float eps, at::Tensor const& h, float* scales) {
+    auto const dim = static_cast<std::size_t>(z.size(1));
+    auto const* const from = static_cast<Value const*>(z.const_data_ptr());
+    auto* const to = static_cast<Value*>(h.mutable_data_ptr());
+    for_rows(z.size(0), dim, [&](std::size_t row, float* memory) {
+        auto* const wide = f32_of(to + row * dim, memory);
+        normalise_row(as_f32(from + row * dim, dim, memory + dim), shift, dim, eps, wide,
+                      scales == nullptr ? nullptr : scales + row);
+        finish_row(wide, dim, to + row * dim);
+    });
+}
+
+template <typename Value>
+void add_backward_of_rows(at::Tensor const& dh, at::Tensor const& h, float const* scales,
+                          at::Tensor const& gradient) {
+    auto const dim = static_cast<std::size_t>(dh.size(1));
+    auto const* const from = static_cast<Value const*>(dh.const_data_ptr());
+    auto const* const normalised = static_cast<Value const*>(h.const_data_ptr());
+    auto* const to = static_cast<Value*>(gradient.mutable_data_ptr());
+    for_rows(dh.size(0), dim, [&](std::size_t row, float* memory) {
+        auto* const wide = f32_of(to + row * dim, memory);
+        static_cast<void>(as_f32(to + row * dim, dim, wide));
+        add_backward_of_row(as_f32(from + row * dim, dim, memory + dim),
+                            as_f32(normalised + row * dim, dim, memory + 2 * dim), scales[row], dim, wide);
+        finish_row(wide, dim, to + row * dim);
     });
 }
 
@@ -128,24 +137,9 @@ void normalise(at::Tensor const& z, at::Tensor const& shift, double eps, at::Ten
         require_success(gpu::normalise(element_of(z), z.const_data_ptr(), shift.const_data_ptr<float>(), rows,
                                        dim, eps, h.mutable_data_ptr(), scales, stream_of(z)));
     } else if (is_host(z, at::kFloat)) {
-        auto const* const from = z.const_data_ptr<float>();
-        auto const* const constant = shift.const_data_ptr<float>();
-        auto* const to = h.mutable_data_ptr<float>();
-        for_rows(rows, [&](std::int64_t row) {
-            normalise_row(from + row * dim, constant, static_cast<std::size_t>(dim), static_cast<float>(eps),
-                          to + row * dim, scales == nullptr ? nullptr : scales + row);
-        });
+        normalise_rows<float>(z, shift.const_data_ptr<float>(), static_cast<float>(eps), h, scales);
     } else if (is_host(z, at::kBFloat16)) {
-        auto const* const from = bf16_rows(z);
-        auto const* const constant = shift.const_data_ptr<float>();
-        auto* const to = mutable_bf16_rows(h);
-        auto const width = static_cast<std::size_t>(dim);
-        for_narrow_rows(rows, width, [&](std::int64_t row, WideRows& wide) {
-            widen(from + row * dim, width, wide.a.data());
-            normalise_row(wide.a.data(), constant, width, static_cast<float>(eps), wide.b.data(),
-                          scales == nullptr ? nullptr : scales + row);
-            narrow(wide.b.data(), width, to + row * dim);
-        });
+        normalise_rows<std::uint16_t>(z, shift.const_data_ptr<float>(), static_cast<float>(eps), h, scales);
     } else {
         auto const x = z.to(at::promoteTypes(z.scalar_type(), at::kFloat)).add(shift);
         auto const by = at::rsqrt(at::var(x, at::IntArrayRef{1}, 0, true).add(eps));
@@ -167,27 +161,9 @@ void add_normalise_backward(at::Tensor const& dh, at::Tensor const& h, at::Tenso
                                                     scale.const_data_ptr<float>(), rows, dim,
                                                     gradient.mutable_data_ptr(), stream_of(dh)));
     } else if (is_host(dh, at::kFloat)) {
-        auto const* const from = dh.const_data_ptr<float>();
-        auto const* const normalised = h.const_data_ptr<float>();
-        auto const* const scales = scale.const_data_ptr<float>();
-        auto* const to = gradient.mutable_data_ptr<float>();
-        for_rows(rows, [&](std::int64_t row) {
-            add_backward_of_row(from + row * dim, normalised + row * dim, scales[row],
-                                static_cast<std::size_t>(dim), to + row * dim);
-        });
+        add_backward_of_rows<float>(dh, h, scale.const_data_ptr<float>(), gradient);
     } else if (is_host(dh, at::kBFloat16)) {
-        auto const* const from = bf16_rows(dh);
-        auto const* const normalised = bf16_rows(h);
-        auto const* const scales = scale.const_data_ptr<float>();
-        auto* const to = mutable_bf16_rows(gradient);
-        auto const width = static_cast<std::size_t>(dim);
-        for_narrow_rows(rows, width, [&](std::int64_t row, WideRows& wide) {
-            widen(from + row * dim, width, wide.a.data());
-            widen(normalised + row * dim, width, wide.b.data());
-            widen(to + row * dim, width, wide.c.data());
-            add_backward_of_row(wide.a.data(), wide.b.data(), scales[row], width, wide.c.data());
-            narrow(wide.c.data(), width, to + row * dim);
-        });
+        add_backward_of_rows<std::uint16_t>(dh, h, scale.const_data_ptr<float>(), gradient);
     } else {
         auto const wide = at::promoteTypes(dh.scalar_type(), at::kFloat);
         auto const d = dh.to(wide);

@@ -26,11 +26,10 @@ struct Operators {
                               Scalars, std::optional<std::string_view>);
     using LinearWith = at::Tensor(at::Tensor const&, at::Tensor const&, at::Tensor const&,
                                   OptionalTensor const&, std::string_view);
+    using Has = bool();
 
     c10::TypedOperatorHandle<Pack> pack;
     c10::TypedOperatorHandle<Linear> linear;
-    using Has = bool();
-
     c10::TypedOperatorHandle<LinearWith> linear_with;
     c10::TypedOperatorHandle<Has> has_bf16;
 };
@@ -56,6 +55,12 @@ Operators const& operators() {
     ensure(found().has_value(), "oneDNN was asked for where has_onednn() says no");
     return *found();
 }
+
+/// Gives ordinary tensors, also in inference mode, and records nothing.
+struct Ordinary {
+    c10::InferenceMode outside{false};  // switches recording on
+    c10::AutoGradMode unrecorded{false};
+};
 
 /// Weights, and in the backward the transposes of W and x, are read as they lie. What is kept for the
 /// backward is what its gradients need: of a frozen W no input, as with at::linear.
@@ -118,16 +123,14 @@ at::Tensor pack(at::Tensor const& weight) {
 }
 
 at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, Then then) {
-    c10::InferenceMode const ordinary(false);
-    c10::AutoGradMode const unrecorded(false);  // the guard before it switches recording on
+    Ordinary const mode;
     auto const given = bias.defined() ? OptionalTensor(bias) : std::nullopt;
     return then == Then::gelu ? operators().linear.call(x, weight, given, "gelu", Scalars(), "none")
                               : operators().linear.call(x, weight, given, "none", Scalars(), "");
 }
 
 at::Tensor linear_added(at::Tensor const& z, at::Tensor const& x, at::Tensor const& weight) {
-    c10::InferenceMode const ordinary(false);
-    c10::AutoGradMode const unrecorded(false);  // the guard before it switches recording on
+    Ordinary const mode;
     return operators().linear_with.call(x, z, weight, std::nullopt, "add");
 }
 

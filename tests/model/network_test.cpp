@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <map>
 #include <sstream>
 
 #include <ATen/ops/equal.h>
@@ -10,31 +9,27 @@
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/function.h>
 
 #include "mpira/model/baseline.hpp"
 #include "mpira/model/lora.hpp"
 #include "mpira/model/noise.hpp"
-#include "mpira/model/products.hpp"
 #include "mpira/model/weights.hpp"
 
-#include "model/get_block.hpp"
-#include "support_torch.hpp"
+#include "support_network.hpp"
 
 namespace mpira::model {
 namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using tests::Adapted;
+using tests::copies_of;
 using tests::Folder;
+using tests::kSmall;
+using tests::move_trainable;
+using tests::relative_difference;
 using tests::uniform;
 using tests::usage_message;
-
-GetConfig const kSmall{.features = 7, .dim = 12, .depth = 3, .heads = 3, .mlp_ratio = 2.5, .outputs = 2};
-
-double relative_difference(at::Tensor const& a, at::Tensor const& b) {
-    return a.sub(b).abs().max().item<double>() / b.abs().max().item<double>();
-}
 
 std::string bytes_of(std::filesystem::path const& file) {
     std::ifstream in(file, std::ios::binary);
@@ -42,36 +37,6 @@ std::string bytes_of(std::filesystem::path const& file) {
     out << in.rdbuf();
     return out.str();
 }
-
-std::map<std::string, at::Tensor> copies_of(std::vector<Parameter> const& parameters) {
-    std::map<std::string, at::Tensor> copies;
-    for (auto const& parameter : parameters) copies[parameter.name] = parameter.tensor.detach().clone();
-    return copies;
-}
-
-/// Moves every trainable tensor, so that B is not zero.
-void move_trainable(Network const& network) {
-    c10::AutoGradMode const without_grad(false);
-    std::uint32_t number = 500;
-    for (auto const& parameter : network.trainable_parameters()) {
-        parameter.tensor.add_(uniform(parameter.tensor.sizes(), number++, -0.3, 0.3));
-    }
-}
-
-/// A base on disk and adaptors over it.
-struct Adapted {
-    explicit Adapted(std::string const& scope, HeadKind base_head = HeadKind::expression) {
-        auto config = kSmall;
-        config.head = base_head;
-        if (base_head == HeadKind::masked) config.outputs = config.features;
-        tests::write_random_weights(base_file, config, 5);
-        LoraConfig const lora{.rank = 4, .alpha = 3, .layers = lora_layers(scope, "test")};
-        network = std::make_unique<Lora>(Weights(base_file), kSmall, lora, 11);
-    }
-    Folder folder;
-    std::filesystem::path base_file = folder / "base.safetensors";
-    std::unique_ptr<Lora> network;
-};
 
 TEST(Get, FineTuningStartsFromTheTrunk) {
     auto masked = kSmall;
@@ -357,107 +322,6 @@ TEST(Noise, DropPathRisesLinearly) {
         double const sd = std::sqrt(rate * (1 - rate) / kSamples);
         EXPECT_NEAR(static_cast<double>(dropped[branch]) / kSamples, rate, 4 * sd) << branch;
     }
-}
-
-TEST(Bfloat16Forward, IsCloseAndLeavesNothingBehind) {
-    auto config = kSmall;
-    config.dim = 48;
-    Get get(config, 3);
-    get.require_grad(true);
-    auto const x = uniform({2, 9, 7}, 1, 0, 1);
-    auto const y = uniform({2, 9, 2}, 3, 0, 1);
-    auto const exact = get.forward(x);
-    poisson_loss(exact, y).backward();
-    auto const gradients = copies_of([&] {
-        auto all = get.parameters();
-        for (auto& parameter : all) parameter.tensor = parameter.tensor.grad();
-        return all;
-    }());
-    auto const in_bf16 = [&] {
-        Bfloat16Forward const guard(at::kCPU);
-        return get.forward(x);
-    };
-    auto const rounded = in_bf16();
-    EXPECT_EQ(rounded.scalar_type(), at::kFloat);
-    auto const apart = relative_difference(rounded, exact);
-    EXPECT_GT(apart, 1e-6);
-    EXPECT_LT(apart, 0.02);
-    for (auto const& parameter : get.parameters()) parameter.tensor.mutable_grad().reset();
-    poisson_loss(rounded, y).backward();
-    for (auto const& parameter : get.parameters()) {
-        auto const gradient = parameter.tensor.grad();
-        EXPECT_EQ(gradient.scalar_type(), at::kFloat) << parameter.name;
-        auto const reference = gradients.at(parameter.name);
-        EXPECT_LT(gradient.sub(reference).norm().item<double>(), 0.1 * reference.norm().item<double>())
-            << parameter.name;
-    }
-    {  // no cast of a weight outlives its forward
-        c10::AutoGradMode const without_grad(false);
-        get.embed_weight.mul_(1.5);
-    }
-    EXPECT_GT(relative_difference(in_bf16(), rounded), 1e-3);
-    EXPECT_LT(relative_difference(in_bf16(), get.forward(x)), 0.02);
-}
-
-/// What the forward and the backward of `network` give: outputs, then each trainable gradient and that at x.
-std::vector<at::Tensor> passed(Network& network, at::Tensor const& input) {
-    network.require_grad(true);
-    for (auto const& parameter : network.trainable_parameters()) parameter.tensor.mutable_grad().reset();
-    auto const x = input.detach().clone().requires_grad_(true);
-    auto const out = network.forward(x);
-    out.square().sum().backward();
-    std::vector<at::Tensor> all{out.detach(), x.grad()};
-    for (auto const& parameter : network.trainable_parameters()) all.push_back(parameter.tensor.grad());
-    return all;
-}
-
-TEST(OneDnnForward, GivesWhatLibTorchGives) {
-    if (!has_onednn()) GTEST_SKIP() << "this LibTorch has no oneDNN";
-    auto const x = uniform({2, 9, 7}, 1, 0, 1);
-    auto const get = network_of(Get(kSmall, 3));
-    Adapted adapted("all");
-    Baseline mlp(BaselineConfig::published(BaselineKind::mlp, 7, 2, HeadKind::expression), 4);
-    for (Network* const network : std::initializer_list<Network*>{get.get(), adapted.network.get(), &mlp}) {
-        move_trainable(*network);
-        auto const expected = passed(*network, x);
-        auto const found = [&] {
-            OneDnnForward const guard;
-            return passed(*network, x);
-        }();
-        ASSERT_EQ(found.size(), expected.size());
-        for (std::size_t i = 0; i < found.size(); ++i) {
-            EXPECT_EQ(found[i].sizes(), expected[i].sizes());
-            EXPECT_LT(relative_difference(found[i], expected[i]), 1e-5) << network->facts().kind << ' ' << i;
-        }
-    }
-}
-
-TEST(OneDnnForward, RecordsItsOwnBackwardAndOnlyWhereAsked) {
-    if (!has_onednn()) GTEST_SKIP() << "this LibTorch has no oneDNN";
-    auto const x = uniform({2, 9, 8}, 1, 0, 1);
-    auto const weight = uniform({4, 8}, 2, -1, 1).requires_grad_(true);
-    EXPECT_THAT(linear(x, weight, at::Tensor()).grad_fn()->name(), testing::Not(HasSubstr("CppNode")));
-    OneDnnForward const guard;
-    EXPECT_THAT(linear(x, weight, at::Tensor()).grad_fn()->name(), HasSubstr("CppNode"));
-    auto const frozen = weight.detach();
-    EXPECT_FALSE(linear(x, frozen, at::Tensor()).requires_grad());
-    c10::AutoGradMode const without_grad(false);
-    EXPECT_FALSE(linear(x, weight, at::Tensor()).requires_grad());
-}
-
-TEST(OneDnnForward, NestsAndYieldsToBfloat16) {
-    EXPECT_FALSE(OneDnnForward::is_on());
-    {
-        OneDnnForward const outer;
-        { OneDnnForward const inner; }
-        EXPECT_TRUE(OneDnnForward::is_on());
-        Get const get(kSmall, 3);
-        auto const x = uniform({2, 9, 7}, 1, 0, 1);
-        auto const exact = get.forward(x);
-        Bfloat16Forward const narrow(at::kCPU);
-        EXPECT_GT(relative_difference(get.forward(x), exact), 1e-5);
-    }
-    EXPECT_FALSE(OneDnnForward::is_on());
 }
 
 }  // namespace

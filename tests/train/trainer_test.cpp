@@ -58,6 +58,23 @@ TEST_F(TrainerTest, loss_curve_does_not_depend_on_the_rank_count) {
     }
 }
 
+TEST_F(TrainerTest, products_are_those_of_the_recipe) {
+    if (!model::has_onednn()) GTEST_SKIP() << "this LibTorch has no oneDNN";
+    Split const split(true);
+    auto const predicted_by = [&](model::Products products) {
+        auto recipe = small_recipe();
+        recipe.arithmetic.products = products;
+        Trainer trainer(world, split.network(), split.genome.table, split.plan(), split.validation, recipe);
+        EXPECT_EQ(trainer.run(), Outcome::finished);
+        return trainer.predict(split.test);
+    };
+    auto const onednn = predicted_by(model::Products::onednn);
+    auto const blas = predicted_by(model::Products::blas);
+    EXPECT_NE(onednn, blas);
+    ASSERT_EQ(onednn.size(), blas.size());
+    for (std::size_t i = 0; i < blas.size(); ++i) ASSERT_NEAR(onednn[i], blas[i], 2e-4);
+}
+
 TEST_F(TrainerTest, learns) {
     Split const split(false);
     auto recipe = small_recipe();
