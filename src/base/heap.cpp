@@ -19,6 +19,7 @@ void keep_freed_memory() {
     constexpr int kKept = 1 << 30;
     mallopt(M_MMAP_THRESHOLD, kLargestOfTheHeap);
     mallopt(M_TRIM_THRESHOLD, kKept);
+    mallopt(M_MXFAST, 0);  // else each buffer of a tensor's size sweeps the bins of small freed ones first
 #endif
 }
 

@@ -31,34 +31,30 @@ std::size_t vectors_of(std::size_t values) {
 struct Scratch {
     Scratch(std::size_t key_count, std::size_t head_dim)
         : keys(key_count),
-          dim(head_dim),
           key_vectors(vectors_of(keys)),
-          dim_vectors(dim / kLanes),
-          memory(at::empty({static_cast<std::int64_t>(kLanes * (dim * key_vectors + keys * dim_vectors +
-                                                                kLanes * dim_vectors +
+          dim_vectors(head_dim / kLanes),
+          memory(at::empty({static_cast<std::int64_t>(kLanes * (head_dim * key_vectors + keys * dim_vectors +
                                                                 kQueries * (2 * dim_vectors + key_vectors)))},
                            at::kFloat)) {
         auto* next = reinterpret_cast<Vector*>(memory.mutable_data_ptr<float>());
         auto const take = [&](std::size_t vectors) { return std::exchange(next, next + vectors); };
-        k_by_value = take(dim * key_vectors);
+        k_by_value = take(head_dim * key_vectors);
         v = take(keys * dim_vectors);
         q = take(kQueries * dim_vectors);
         scores = take(kQueries * key_vectors);
         out = take(kQueries * dim_vectors);
-        rows = take(kLanes * dim_vectors);
         memory.zero_();
         for (std::size_t lane = 0; lane < kLanes; ++lane)
             is_key[lane] = (key_vectors - 1) * kLanes + lane < keys ? 1 : 0;
     }
 
-    std::size_t keys, dim, key_vectors, dim_vectors;
+    std::size_t keys, key_vectors, dim_vectors;
     at::Tensor memory;
     Vector* k_by_value;  // (d, keys)
     Vector* v;           // (keys, d)
-    Vector* q;           // (kQueries, d), times 1 / sqrt(d)
+    Vector* q;           // (kQueries, d), times log2(e) / sqrt(d)
     Vector* scores;      // (kQueries, keys)
     Vector* out;         // (kQueries, d)
-    Vector* rows;        // (kLanes, d)
     Integers is_key{};   // of the last vector of keys
 };
 
@@ -66,51 +62,154 @@ float* floats(Vector* vectors) {
     return reinterpret_cast<float*>(vectors);
 }
 
-/// c (kQueries, kVectors) = a (kQueries, depth) b (depth, kVectors); strides in elements of each.
-template <std::size_t kVectors>
+/// Rows of one window and head, d values of each, as they lie in a tensor.
+template <typename Value>
+struct Rows {
+    Value const* first;
+    std::ptrdiff_t stride;
+
+    [[nodiscard]] Value const* operator[](std::size_t row) const {
+        return first + static_cast<std::ptrdiff_t>(row) * stride;
+    }
+};
+
+template <typename Value>
+Rows<Value> rows_of(at::Tensor const& all, std::int64_t window, std::int64_t head) {
+    return {static_cast<Value const*>(all.const_data_ptr()) + window * all.stride(0) + head * all.stride(1),
+            all.stride(2)};
+}
+
+[[gnu::always_inline]] inline void load(float const* from, Vector& to) {
+    std::memcpy(&to, from, sizeof(to));
+}
+[[gnu::always_inline]] inline void load(std::uint16_t const* from, Vector& to) {
+    std::uint16_t narrow __attribute__((vector_size(kLanes * sizeof(std::uint16_t))));
+    std::memcpy(&narrow, from, sizeof(narrow));
+    to = __builtin_bit_cast(Vector, __builtin_convertvector(narrow, Integers) << 16);
+}
+
+/// `to` (count, dim) = rows times `by`.
+template <typename Value>
+[[gnu::always_inline]] inline void copy_scaled(Rows<Value> rows, std::size_t count, std::size_t dim_vectors,
+                                               float by, Vector* to) {
+    for (std::size_t r = 0; r < count; ++r) {
+        auto const* const row = rows[r];
+        for (std::size_t n = 0; n < dim_vectors; ++n) {
+            load(row + n * kLanes, *to);
+            *to++ *= by;
+        }
+    }
+}
+MPIRA_CLONES void copy(Rows<float> rows, std::size_t count, std::size_t dim_vectors, float by, Vector* to) {
+    copy_scaled(rows, count, dim_vectors, by, to);
+}
+MPIRA_CLONES void copy(Rows<std::uint16_t> rows, std::size_t count, std::size_t dim_vectors, float by,
+                       Vector* to) {
+    copy_scaled(rows, count, dim_vectors, by, to);
+}
+
+/// a and b exchange the lanes in which they differ from a transpose of blocks of kSide: those of b's left
+/// blocks with those of a's right ones.
+template <std::size_t kSide, std::size_t... kLane>
+[[gnu::always_inline]] inline void exchange(Vector& a, Vector& b, std::index_sequence<kLane...> /*lanes*/) {
+    auto const left = __builtin_shufflevector(
+        a, b, static_cast<int>((kLane & kSide) != 0 ? kLanes + kLane - kSide : kLane)...);
+    b = __builtin_shufflevector(a, b,
+                                static_cast<int>((kLane & kSide) != 0 ? kLanes + kLane : kLane + kSide)...);
+    a = left;
+}
+
+template <std::size_t kSide>
+[[gnu::always_inline]] inline void exchange_all(Vector* rows) {
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < kLanes; ++r) {
+        if ((r & kSide) == 0) exchange<kSide>(rows[r], rows[r + kSide], std::make_index_sequence<kLanes>());
+    }
+}
+
+/// Rows (keys, dim) -> k_by_value (dim, keys), 16 x 16 values at a time in registers; 0 behind the last key.
+template <typename Value>
+[[gnu::always_inline]] inline void transpose(Rows<Value> rows, Scratch const& at) {
+    for (std::size_t first = 0; first < at.key_vectors; ++first) {
+        auto const count = std::min(kLanes, at.keys - first * kLanes);
+        for (std::size_t n = 0; n < at.dim_vectors; ++n) {
+            Vector block[kLanes];
+#pragma GCC unroll 16
+            for (std::size_t r = 0; r < kLanes; ++r) {
+                block[r] = Vector{};
+                if (r < count) load(rows[first * kLanes + r] + n * kLanes, block[r]);
+            }
+            exchange_all<8>(block);
+            exchange_all<4>(block);
+            exchange_all<2>(block);
+            exchange_all<1>(block);
+#pragma GCC unroll 16
+            for (std::size_t c = 0; c < kLanes; ++c)
+                at.k_by_value[(n * kLanes + c) * at.key_vectors + first] = block[c];
+        }
+    }
+}
+MPIRA_CLONES void turn(Rows<float> keys, Scratch const& at) {
+    transpose(keys, at);
+}
+MPIRA_CLONES void turn(Rows<std::uint16_t> keys, Scratch const& at) {
+    transpose(keys, at);
+}
+
+/// c (kRows, kVectors) = a (kRows, depth) b (depth, kVectors); strides in elements of each.
+template <std::size_t kRows, std::size_t kVectors>
 [[gnu::always_inline]] inline void multiply(float const* a, std::size_t a_stride, Vector const* b,
                                             std::size_t b_stride, std::size_t depth, Vector* c,
                                             std::size_t c_stride) {
-    Vector sums[kQueries][kVectors] = {};
+    Vector sums[kRows][kVectors] = {};
     for (std::size_t i = 0; i < depth; ++i) {
 #pragma GCC unroll 8
-        for (std::size_t r = 0; r < kQueries; ++r) {
+        for (std::size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
             for (std::size_t n = 0; n < kVectors; ++n)
                 sums[r][n] += a[r * a_stride + i] * b[i * b_stride + n];
         }
     }
 #pragma GCC unroll 8
-    for (std::size_t r = 0; r < kQueries; ++r) {
+    for (std::size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
         for (std::size_t n = 0; n < kVectors; ++n) c[r * c_stride + n] = sums[r][n];
     }
 }
 
-/// All columns of b, two vectors at a time. Of its own name in a profile: perf/profile counts it as a
-/// product.
-MPIRA_CLONES void multiply_all(float const* a, std::size_t a_stride, Vector const* b, std::size_t vectors,
-                               std::size_t depth, Vector* c) {
+/// All columns of b, two vectors at a time.
+template <std::size_t kRows>
+[[gnu::always_inline]] inline void multiply_columns(float const* a, std::size_t a_stride, Vector const* b,
+                                                    std::size_t vectors, std::size_t depth, Vector* c) {
     std::size_t n = 0;
-    for (; n + 2 <= vectors; n += 2) multiply<2>(a, a_stride, b + n, vectors, depth, c + n, vectors);
-    if (n < vectors) multiply<1>(a, a_stride, b + n, vectors, depth, c + n, vectors);
+    for (; n + 2 <= vectors; n += 2) multiply<kRows, 2>(a, a_stride, b + n, vectors, depth, c + n, vectors);
+    if (n < vectors) multiply<kRows, 1>(a, a_stride, b + n, vectors, depth, c + n, vectors);
 }
 
-/// x = e^x for x <= 0, by a power of 2 and a polynomial of degree 7, whose rest is below a float's rounding;
-/// below -87, where a float ends, e^-87. A NaN stays one.
+/// For all kQueries rows of a, or the first alone: the last block reads one query a window. Of its own name
+/// in a profile: perf/profile counts it as a product.
+MPIRA_CLONES void multiply_all(std::size_t rows, float const* a, std::size_t a_stride, Vector const* b,
+                               std::size_t vectors, std::size_t depth, Vector* c) {
+    if (rows == 1)
+        multiply_columns<1>(a, a_stride, b, vectors, depth, c);
+    else
+        multiply_columns<kQueries>(a, a_stride, b, vectors, depth, c);
+}
+
+/// x = 2^x for x <= 0: a power of 2 and, for what is left, from -1/2 to 1/2, the polynomial of degree 6 with
+/// the least relative error, 2e-9; below -126, where a float ends, 2^-126. A NaN stays one.
 [[gnu::always_inline]] inline void exponentiate(Vector& x) {
-    x = x < -87.0F ? Vector{} - 87.0F : x;
-    Integers const n = __builtin_convertvector(x * 1.44269504F - 0.5F, Integers);
-    Vector const whole = __builtin_convertvector(n, Vector);
-    Vector const f = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;
-    Vector sum = f * (1.0F / 5040) + 1.0F / 720;
-    sum = sum * f + 1.0F / 120;
-    sum = sum * f + 1.0F / 24;
-    sum = sum * f + 1.0F / 6;
-    sum = sum * f + 0.5F;
+    constexpr float kRounder = 0x1.8p23F + 127;  // the sum's last bits are the nearest integer, plus 127
+    x = x < -126.0F ? Vector{} - 126.0F : x;
+    Vector const rounded = x + kRounder;
+    Vector const f = x - (rounded - kRounder);
+    Vector sum = f * 1.53458120e-4F + 1.33999312e-3F;
+    sum = sum * f + 9.61848896e-3F;
+    sum = sum * f + 5.55032878e-2F;
+    sum = sum * f + 2.40226469e-1F;
+    sum = sum * f + 6.93147206e-1F;
     sum = sum * f + 1.0F;
-    sum = sum * f + 1.0F;
-    x = sum * __builtin_bit_cast(Vector, (n + 127) << 23);
+    x = sum * __builtin_bit_cast(Vector, __builtin_bit_cast(Integers, rounded) << 23);
 }
 
 /// `lanes` joined into one by join(into, with), by halves.
@@ -124,7 +223,7 @@ template <typename Join>
     return all[0];
 }
 
-/// Scores of one query -> e^(score - largest), 0 where the last vector's `is_key` is 0; returns their sum.
+/// Scores of one query -> 2^(score - largest), 0 where the last vector's `is_key` is 0; returns their sum.
 [[gnu::always_inline]] inline float weigh(Vector* scores, std::size_t vectors, Integers const& is_key) {
     auto& last = scores[vectors - 1];
     last = is_key != 0 ? last : Vector{} - std::numeric_limits<float>::infinity();
@@ -141,34 +240,19 @@ template <typename Join>
     return joined(sums, [](Vector& a, Vector const& b) { a += b; });
 }
 
-/// rows (kLanes, dim) -> columns, one vector each.
-MPIRA_CLONES void turn(float const* rows, std::size_t dim, Vector* columns, std::size_t stride) {
-    for (std::size_t c = 0; c < dim; ++c) {
-        Vector column{};
-#pragma GCC unroll 16
-        for (std::size_t lane = 0; lane < kLanes; ++lane) column[lane] = rows[lane * dim + c];
-        columns[c * stride] = column;
-    }
-}
-
-/// q -> out, all kQueries of them.
-MPIRA_CLONES void attend_queries(Scratch& at) {
-    multiply_all(floats(at.q), at.dim, at.k_by_value, at.key_vectors, at.dim, at.scores);
+/// q -> out: the first query, or all kQueries.
+MPIRA_CLONES void attend_queries(std::size_t queries, Scratch const& at) {
+    multiply_all(queries, floats(at.q), at.dim_vectors * kLanes, at.k_by_value, at.key_vectors,
+                 at.dim_vectors * kLanes, at.scores);
     float sums[kQueries];
-    for (std::size_t r = 0; r < kQueries; ++r)
+    for (std::size_t r = 0; r < queries; ++r)
         sums[r] = weigh(at.scores + r * at.key_vectors, at.key_vectors, at.is_key);
-    multiply_all(floats(at.scores), at.key_vectors * kLanes, at.v, at.dim_vectors, at.keys, at.out);
-    for (std::size_t r = 0; r < kQueries; ++r) {
+    multiply_all(queries, floats(at.scores), at.key_vectors * kLanes, at.v, at.dim_vectors, at.keys, at.out);
+    for (std::size_t r = 0; r < queries; ++r) {
         for (std::size_t n = 0; n < at.dim_vectors; ++n) at.out[r * at.dim_vectors + n] *= 1 / sums[r];
     }
 }
 
-void read(float const* from, std::size_t count, float* to) {
-    std::memcpy(to, from, count * sizeof(float));
-}
-void read(std::uint16_t const* from, std::size_t count, float* to) {
-    widen(from, count, to);
-}
 void write(float const* from, std::size_t count, float* to) {
     std::memcpy(to, from, count * sizeof(float));
 }
@@ -176,39 +260,19 @@ void write(float const* from, std::size_t count, std::uint16_t* to) {
     narrow(from, count, to);
 }
 
-/// Rows of one window and head.
-template <typename Value>
-struct Rows {
-    Value const* first;
-    std::int64_t stride;
-
-    Rows(at::Tensor const& all, std::int64_t window, std::int64_t head)
-        : first(static_cast<Value const*>(all.const_data_ptr()) + window * all.stride(0) +
-                head * all.stride(1)),
-          stride(all.stride(2)) {}
-    [[nodiscard]] Value const* operator[](std::size_t row) const {
-        return first + static_cast<std::int64_t>(row) * stride;
-    }
-};
-
 template <typename Value>
 void attend_head(Rows<Value> q, std::size_t queries, Rows<Value> k, Rows<Value> v, Value* out,
-                 std::size_t out_stride, Scratch& at) {
-    auto const dim = at.dim;
-    for (std::size_t j = 0; j < at.keys; ++j) read(v[j], dim, floats(at.v) + j * dim);
-    for (std::size_t group = 0; group < at.key_vectors; ++group) {
-        auto const first = group * kLanes;
-        auto const count = std::min(kLanes, at.keys - first);
-        for (std::size_t j = 0; j < count; ++j) read(k[first + j], dim, floats(at.rows) + j * dim);
-        turn(floats(at.rows), dim, at.k_by_value + group, at.key_vectors);
-    }
-    auto const scale = 1 / std::sqrt(static_cast<float>(dim));
+                 std::size_t out_stride, Scratch const& at) {
+    auto const dim = at.dim_vectors * kLanes;
+    copy(v, at.keys, at.dim_vectors, 1, at.v);
+    turn(k, at);
+    constexpr float kLog2OfE = 1.44269504F;
+    auto const scale = kLog2OfE / std::sqrt(static_cast<float>(dim));
     for (std::size_t first = 0; first < queries; first += kQueries) {
         auto const count = std::min(kQueries, queries - first);
-        for (std::size_t r = 0; r < count; ++r) read(q[first + r], dim, floats(at.q) + r * dim);
-        for (std::size_t n = 0; n < kQueries * at.dim_vectors; ++n)
-            at.q[n] *= scale;  // what lies behind the last query is computed for nobody
-        attend_queries(at);
+        copy({q[first], q.stride}, count, at.dim_vectors, scale, at.q);
+        // What lies behind the last query is computed for nobody.
+        attend_queries(queries == 1 ? 1 : kQueries, at);
         for (std::size_t r = 0; r < count; ++r)
             write(floats(at.out) + r * dim, dim, out + (first + r) * out_stride);
     }
@@ -224,8 +288,9 @@ void attend(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v, Value
         for (auto i = first; i < end; ++i) {
             auto const window = i / heads;
             auto const head = i % heads;
-            attend_head<Value>({q, window, head}, static_cast<std::size_t>(queries), {k, window, head},
-                               {v, window, head}, out + (window * queries * heads + head) * dim,
+            attend_head<Value>(rows_of<Value>(q, window, head), static_cast<std::size_t>(queries),
+                               rows_of<Value>(k, window, head), rows_of<Value>(v, window, head),
+                               out + (window * queries * heads + head) * dim,
                                static_cast<std::size_t>(heads * dim), scratch);
         }
     });
