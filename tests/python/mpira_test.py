@@ -224,6 +224,7 @@ def kill_and_resume(words, file, *, chance, kills, ranks, more=(1, 1), ready=lam
         assert committed <= done, f"committed units were lost: {sorted(committed - done)}"
         check(done, read_anndata(file))
         counts.append(len(done))
+        assert counts[0] < len(journal(file)), f"the first kill came after the last of {counts[0]} units: it shows nothing"
     return counts
 
 
