@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -158,7 +159,16 @@ std::string hung_text(fs::path const& result, store::FlightSlot& flight, std::st
         running.rank, host, where, seconds, limit_s);
 }
 
-Dispatcher make_dispatcher(store::Job const& job, Work const& work, int ranks) {
+/// A number for each of these names, the same for equal ones.
+std::vector<int> numbered(std::vector<std::string> const& hosts) {
+    std::map<std::string, int> number_of;
+    std::vector<int> numbers;
+    for (auto const& host : hosts)
+        numbers.push_back(number_of.try_emplace(host, static_cast<int>(number_of.size())).first->second);
+    return numbers;
+}
+
+Dispatcher make_dispatcher(store::Job const& job, Work const& work, std::vector<std::string> const& hosts) {
     std::vector<float> costs(job.layout().units(), 1);
     for (auto const unit : work.to_do) {
         auto const cost = job.relative_cost(unit);
@@ -166,7 +176,12 @@ Dispatcher make_dispatcher(store::Job const& job, Work const& work, int ranks) {
                fmt::format("job {}: unit {} has the relative cost {}", job.layout().job, unit, cost));
         costs[unit] = static_cast<float>(std::clamp(cost, 1e-30, 1e30));
     }
-    return {std::move(costs), work.to_do, {.ranks = ranks, .attempts = kAttempts, .suspects = work.suspects}};
+    return {std::move(costs),
+            work.to_do,
+            {.ranks = static_cast<int>(hosts.size()),
+             .attempts = kAttempts,
+             .suspects = work.suspects,
+             .node_of = numbered(hosts)}};
 }
 
 std::vector<RankShare> gather_shares(comm::CommView team, int rank, Worker const& worker) {
@@ -231,18 +246,18 @@ std::optional<comm::Communicator> run_units(comm::Communicator const& world, sto
                                             std::string const& machine, CampaignOptions const& options,
                                             CampaignOutcome& outcome) {
     auto const channel = world.duplicate();
+    auto const hosts = world.gather(comm::host_name());
+    auto const host_of = [&](int rank) { return hosts.at(static_cast<std::size_t>(rank)); };
     std::uint64_t set_aside_before = 0;
     auto dispatcher = comm::everywhere(world, [&]() -> std::optional<Dispatcher> {
         if (!world.is_root()) return std::nullopt;
         auto const work = work_left(file);
         outcome.done_before = work.done;
         set_aside_before = work.set_aside;
-        return make_dispatcher(job, work, world.size());
+        return make_dispatcher(job, work, hosts);
     });
 
     auto const flight = open_slot(world, result, recorded);
-    auto const hosts = world.gather(comm::host_name());
-    auto const host_of = [&](int rank) { return hosts.at(static_cast<std::size_t>(rank)); };
     LastWords const last_words(*flight);
     EndNote const end_note(*flight);
     Committer committer(channel, file, signals,
@@ -277,6 +292,13 @@ std::optional<comm::Communicator> run_units(comm::Communicator const& world, sto
                     },
                 .lost = std::move(lost),
                 .on_disk = [&](std::uint64_t unit) { return file.journal(unit).state == UnitState::done; },
+                .paused =
+                    [&](int rank, Dispatcher::Pause const& pause) {
+                        log::warning(
+                            "rank {} on {} failed {} units in a row while others work: it gets no "
+                            "more for {:.0f} s",
+                            rank, host_of(rank), pause.failures, pause.seconds);
+                    },
                 .set_aside =
                     [&](std::uint64_t unit, std::string const& how) {
                         log::warning("unit {} is set aside: it ended its rank again", unit);
@@ -284,7 +306,7 @@ std::optional<comm::Communicator> run_units(comm::Communicator const& world, sto
                             unit, fmt::format("ended its process {} times, last: {}", kAttempts, how));
                     }});
     }
-    Worker worker(channel, job, committer, leader ? &*leader : nullptr, *flight, machine, kAttempts);
+    Worker worker(channel, job, committer, leader ? &*leader : nullptr, *flight, machine);
     worker.run();
 
     LeaderReport report;

@@ -11,6 +11,17 @@
 #include "mpira/base/error.hpp"
 
 namespace mpira::schedule {
+namespace {
+
+/// So many failures in a row are the rank's fault rather than its units'.
+constexpr int kDoubtfulFailures = 3;
+/// A pause is so many usual units long at first, within these limits.
+constexpr double kPauseUnits = 10;
+constexpr double kShortestPause_s = 1;
+constexpr double kLongestFirstPause_s = 600;
+constexpr double kLongestPause_s = 3600;
+
+}  // namespace
 
 void CostModel::learn(double cost, double seconds) {
     constexpr double kKeep = 0.99965;  // 0.5 ^ (1 / 2000)
@@ -60,8 +71,71 @@ Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64
 
 int Dispatcher::quarantine_rank() const {
     for (int rank = options_.ranks - 1; rank > 0; --rank)
-        if (!ranks_[static_cast<std::size_t>(rank)].gone) return rank;
+        if (auto const& state = ranks_[static_cast<std::size_t>(rank)]; !state.gone && !state.paused)
+            return rank;
     return 0;
+}
+
+int Dispatcher::node_of(int rank) const {
+    return options_.node_of.empty() ? 0 : options_.node_of[static_cast<std::size_t>(rank)];
+}
+
+/// Whether there is another rank (elsewhere: of another node) that is given units.
+bool Dispatcher::others_work(int rank, bool elsewhere) const {
+    for (int other = 0; other < options_.ranks; ++other) {
+        auto const& state = ranks_[static_cast<std::size_t>(other)];
+        if (other != rank && !state.gone && !state.paused && (!elsewhere || node_of(other) != node_of(rank)))
+            return true;
+    }
+    return false;
+}
+
+bool Dispatcher::is_last(int rank, std::uint64_t unit) const {
+    auto const found = trouble_.find(unit);
+    if (found == trouble_.end() || found->second.attempts + 1 < options_.attempts)
+        return options_.attempts == 1;
+    if (!others_work(rank, false)) return true;
+    bool const same_node = node_of(found->second.rank) == node_of(rank);
+    return ranks_[static_cast<std::size_t>(rank)].failures == 0 && !(same_node && others_work(rank, true));
+}
+
+void Dispatcher::pause_if_doubtful(int rank, std::uint64_t unit, double now) {
+    auto& state = at(rank);
+    if (state.failures < kDoubtfulFailures || !others_work(rank, false)) return;
+    double const usual_s = model_.has_learned() ? predicted_s(unit) : 0;
+    double const first_s = std::clamp(kPauseUnits * usual_s, kShortestPause_s, kLongestFirstPause_s);
+    int const doublings = std::min(state.failures - kDoubtfulFailures, 20);
+    state.paused = true;
+    state.paused_until = now + std::min(std::ldexp(first_s, doublings), kLongestPause_s);
+    paused_.insert(rank);
+    wake_idle();
+}
+
+void Dispatcher::end_pauses(double now) {
+    for (auto next = paused_.begin(); next != paused_.end();) {
+        int const rank = *next;
+        auto& state = at(rank);
+        if (!state.gone && now < state.paused_until) {
+            ++next;
+            continue;
+        }
+        next = paused_.erase(next);
+        state.paused = false;
+        want(rank);
+    }
+}
+
+std::optional<Dispatcher::Pause> Dispatcher::paused(int rank, double now) const {
+    auto const& state = ranks_.at(static_cast<std::size_t>(rank));
+    if (!state.paused || state.gone) return std::nullopt;
+    return Pause{state.failures, state.paused_until - now};
+}
+
+/// Whoever found nothing may find something now.
+void Dispatcher::wake_idle() {
+    auto const waiting = std::move(idle_);
+    idle_.clear();
+    for (int const rank : waiting) want(rank);
 }
 
 Dispatcher::Rank& Dispatcher::at(int rank) {
@@ -75,10 +149,10 @@ int Dispatcher::attempts_of(std::uint64_t unit) const {
 
 void Dispatcher::want(int rank) {
     auto& state = at(rank);
-    if (state.queued || state.gone || !state.ready || stopped_) return;
+    if (state.queued || state.gone || state.paused || !state.ready || stopped_) return;
     if (state.held.empty()) {
         starving_.push_back(rank);
-    } else if (options_.prefetch && state.measured > 0 && state.held.size() == 1) {
+    } else if (options_.prefetch && state.measured > 0 && state.failures == 0 && state.held.size() == 1) {
         prefetching_.push_back(rank);
     } else {
         return;
@@ -96,13 +170,15 @@ void Dispatcher::ready(int rank, double now) {
     want(rank);
 }
 
-void Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
+Claim Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
     auto const place = std::find_if(rank.held.begin(), rank.held.end(),
                                     [&](Claim const& claim) { return claim.unit == unit; });
     ensure(place != rank.held.end(), fmt::format("unit {} is not held by the rank that ran it", unit));
+    auto const claim = *place;
     rank.held.erase(place);
     rank.running_since = now;
     --held_;
+    return claim;
 }
 
 void Dispatcher::finished(int rank, std::uint64_t unit, double seconds, double now) {
@@ -115,6 +191,9 @@ void Dispatcher::finished(int rank, std::uint64_t unit, double seconds, double n
         state.slowness += (ratio - state.slowness) * std::max(0.1, 1.0 / (1.0 + state.measured));
     }
     state.measured = std::min(state.measured + 1, 1000);
+    state.failures = 0;
+    state.paused = false;  // a unit that it held already
+    paused_.erase(rank);
     model_.learn(cost_[unit], seconds);
     ++done_;
     state.uncommitted.push_back(unit);
@@ -122,19 +201,25 @@ void Dispatcher::finished(int rank, std::uint64_t unit, double seconds, double n
     want(rank);
 }
 
-bool Dispatcher::failed(int rank, std::uint64_t unit, double now) {
-    auto& state = at(rank);
-    if (state.gone) return true;
-    drop_held(state, unit, now);
+/// Counts a failure; whether the unit will be run again.
+bool Dispatcher::charge(int rank, std::uint64_t unit, bool last) {
     auto& trouble = trouble_[unit];
     ++trouble.attempts;
     trouble.rank = rank;
-    bool const again = trouble.attempts < options_.attempts;
-    if (again) {
-        give_back(unit);
-    } else {
+    if (last)
         set_aside_.push_back(unit);
-    }
+    else
+        give_back(unit);
+    return !last;
+}
+
+bool Dispatcher::failed(int rank, std::uint64_t unit, double now) {
+    auto& state = at(rank);
+    if (state.gone) return true;
+    bool const last = drop_held(state, unit, now).last;
+    ++state.failures;
+    pause_if_doubtful(rank, unit, now);
+    bool const again = charge(rank, unit, last);
     want(rank);
     return again;
 }
@@ -162,7 +247,10 @@ std::optional<std::uint64_t> Dispatcher::died(int rank, double now, std::optiona
     auto const holds = [&](std::uint64_t unit) {
         return std::ranges::any_of(state.held, [&](Claim const& claim) { return claim.unit == unit; });
     };
-    if (running && holds(*running) && !failed(rank, *running, now)) lost = running;
+    if (running && holds(*running)) {
+        drop_held(state, *running, now);
+        if (!charge(rank, *running, attempts_of(*running) + 1 >= options_.attempts)) lost = running;
+    }
     for (auto const unit : state.uncommitted) {
         --uncommitted_;
         if (on_disk(unit)) continue;
@@ -185,7 +273,8 @@ void Dispatcher::left(int rank) {
     held_ -= state.held.size();
     state.held.clear();
     idle_.erase(rank);
-    if (!suspects_.empty() && idle_.contains(quarantine_rank())) want(quarantine_rank());  // a new one
+    paused_.erase(rank);
+    wake_idle();  // suspects have a new rank to run on, and one that is alone now tries its own once more
 }
 
 void Dispatcher::stop() {
@@ -195,10 +284,7 @@ void Dispatcher::stop() {
 void Dispatcher::give_back(std::uint64_t unit) {
     returned_.emplace(cost_[unit], unit);
     pending_cost_ += cost_[unit];
-    // Whoever found nothing may find something now.
-    auto const waiting = std::move(idle_);
-    idle_.clear();
-    for (int const rank : waiting) want(rank);
+    wake_idle();
 }
 
 std::optional<std::uint64_t> Dispatcher::peek(int rank) const {
@@ -207,12 +293,13 @@ std::optional<std::uint64_t> Dispatcher::peek(int rank) const {
     if (next_ < order_.size()) fresh = order_[next_];
     // Of the returned ones the longest that did not fail here, unless there is nobody else.
     constexpr int kLookAt = 64;
+    bool const alone = returned_.empty() || !others_work(rank, false);
     int looked = 0;
     for (auto const& [cost, unit] : returned_) {
         if (fresh && cost < cost_[*fresh]) break;
         auto const found = trouble_.find(unit);
         bool const failed_here = found != trouble_.end() && found->second.rank == rank;
-        if (!failed_here || alive_ == 1) return unit;
+        if (!failed_here || alone) return unit;
         if (++looked == kLookAt) break;
     }
     return fresh;
@@ -239,12 +326,13 @@ bool Dispatcher::worth_prefetching(Rank const& rank, std::uint64_t unit, double 
 
 std::optional<Claim> Dispatcher::next(double now) {
     if (stopped_) return std::nullopt;
+    end_pauses(now);
     auto const hand_out = [&](int rank, std::uint64_t unit) {
         auto& state = at(rank);
         bool const suspect = !suspects_.empty() && suspects_.front() == unit;
         take(unit);
         if (state.held.empty()) state.running_since = now;
-        Claim const claim{rank, unit, attempts_of(unit) + 1, suspect};
+        Claim const claim{rank, unit, attempts_of(unit) + 1, suspect, is_last(rank, unit)};
         state.held.push_back(claim);
         ++held_;
         want(rank);
@@ -254,7 +342,7 @@ std::optional<Claim> Dispatcher::next(double now) {
         int const rank = starving_.front();
         starving_.pop_front();
         at(rank).queued = false;
-        if (at(rank).gone) continue;
+        if (at(rank).gone || at(rank).paused) continue;
         if (auto const unit = peek(rank)) return hand_out(rank, *unit);
         idle_.insert(rank);
     }
@@ -263,7 +351,7 @@ std::optional<Claim> Dispatcher::next(double now) {
         prefetching_.pop_front();
         auto& state = at(rank);
         state.queued = false;
-        if (state.gone) continue;
+        if (state.gone || state.paused) continue;
         if (state.held.empty()) {  // it finished meanwhile
             want(rank);
             return next(now);
@@ -293,16 +381,20 @@ std::optional<double> Dispatcher::left_s(double now) const {
     if (!model_.has_learned() || alive_ == 0) return std::nullopt;
     double speed = 0;
     double in_flight_s = 0;
+    double longest_s = 0;  // what a rank holds nobody else can run
     for (auto const& rank : ranks_) {
-        if (rank.gone || !rank.ready) continue;
-        speed += 1 / std::max(rank.slowness, 0.01);
+        if (rank.gone || !rank.ready || rank.paused) continue;
+        double own_s = 0;
         for (std::size_t i = 0; i < rank.held.size(); ++i) {
-            double const elapsed = i == 0 ? now - rank.running_since : 0;
-            in_flight_s += std::max(0.0, predicted_s(rank.held[i].unit) - elapsed);
+            double const elapsed = i == 0 ? (now - rank.running_since) / std::max(rank.slowness, 0.01) : 0;
+            own_s += std::max(0.0, predicted_s(rank.held[i].unit) - elapsed);
         }
+        speed += 1 / std::max(rank.slowness, 0.01);
+        in_flight_s += own_s;
+        longest_s = std::max(longest_s, own_s * rank.slowness);
     }
     if (speed <= 0) return std::nullopt;
-    return (model_.seconds(pending_cost_, pending()) + in_flight_s) / speed;
+    return std::max((model_.seconds(pending_cost_, pending()) + in_flight_s) / speed, longest_s);
 }
 
 }  // namespace mpira::schedule

@@ -137,6 +137,8 @@ void Leader::handle(int rank, UpMessage const& message) {
             return;
         case Up::failed:
             dispatcher_.failed(rank, message.unit, now_s());
+            if (auto const pause = dispatcher_.paused(rank, now_s()); pause && tasks_.paused)
+                tasks_.paused(rank, *pause);
             return;
         case Up::committed:
             dispatcher_.committed(rank, message.count);
@@ -158,7 +160,8 @@ void Leader::hand_out() {
         to_workers_.send(claim->rank, {.kind = Down::claim,
                                        .attempt = claim->attempt,
                                        .suspect = claim->suspect ? 1 : 0,
-                                       .unit = claim->unit});
+                                       .unit = claim->unit,
+                                       .last = claim->last ? 1 : 0});
 }
 
 void Leader::end_if_all_run() {
@@ -206,7 +209,10 @@ void Leader::housekeeping(bool last) {
     double const now = now_s();
     if (now > next_housekeeping_s_ + kSuspended_s) awake_since_s_ = now;
     next_housekeeping_s_ = now + kHousekeepingEvery_s;
-    if (!last) watch(now);
+    if (!last) {
+        watch(now);
+        hand_out();  // a rank's pause may be over
+    }
     if (now >= next_heartbeat_s_) {
         next_heartbeat_s_ = now + kHeartbeatEvery_s;
         if (tasks_.heartbeat) tasks_.heartbeat();

@@ -48,6 +48,8 @@ struct DownMessage {
     std::int32_t stop = 0;
     std::int32_t suspect = 0;
     std::uint64_t unit = 0;
+    std::int32_t last = 0;  ///< if it fails, it is set aside
+    std::int32_t unused = 0;
 };
 
 /// Sleeps of growing length for a loop that looks for messages: a message soon after the last one is met

@@ -37,6 +37,7 @@ struct Event {
     std::uint64_t unit = 0;
     int attempt = 0;
     double seconds = 0;
+    bool throws = false;  ///< the unit, when it ends
     std::uint64_t count = 0;
     std::uint64_t run = 0;  ///< in which it was made: a restart drops what is under way
 
@@ -67,7 +68,10 @@ public:
     explicit Simulation(SimulationSetup const& setup)
         : setup_(setup),
           dispatcher_(setup.relative_cost, all_units(setup.seconds.size()),
-                      {.ranks = setup.ranks, .attempts = setup.attempts, .prefetch = setup.prefetch}),
+                      {.ranks = setup.ranks,
+                       .attempts = setup.attempts,
+                       .prefetch = setup.prefetch,
+                       .node_of = setup.node_of}),
           ranks_(static_cast<std::size_t>(setup.ranks)),
           computed_s_(setup.seconds.size()) {
         result_.runs.resize(setup.seconds.size());
@@ -231,13 +235,17 @@ private:
         rank.running = true;
         rank.running_since = now_;
         auto const claim = rank.waiting.front();
-        double const seconds = setup_.seconds[claim.unit] * slowness(number);
+        bool const throws = setup_.fails && setup_.fails(claim.unit, claim.attempt, number);
+        double const seconds = throws && setup_.failure_s >= 0
+                                   ? setup_.failure_s
+                                   : setup_.seconds[claim.unit] * slowness(number);
         add({.time = now_ + seconds,
              .what = What::unit_ends,
              .rank = number,
              .unit = claim.unit,
              .attempt = claim.attempt,
-             .seconds = seconds});
+             .seconds = seconds,
+             .throws = throws});
     }
 
     void unit_ends(Event const& event) {
@@ -247,7 +255,7 @@ private:
         rank.running = false;
         rank.busy_s += event.seconds;
         result_.makespan_s = now_;
-        if (setup_.fails && setup_.fails(event.unit, event.attempt, event.rank)) {
+        if (event.throws) {
             tell(Message::failed, event);
         } else {
             ++result_.runs[event.unit];
@@ -344,7 +352,8 @@ private:
                                  {.ranks = setup_.ranks,
                                   .attempts = setup_.attempts,
                                   .prefetch = setup_.prefetch,
-                                  .suspects = std::move(suspects)});
+                                  .suspects = std::move(suspects),
+                                  .node_of = setup_.node_of});
         ++run_;
         down_ = true;
         end_told_ = false;

@@ -25,14 +25,13 @@ constexpr double kLongUnit_s = 0.01;
 }  // namespace
 
 Worker::Worker(comm::CommView channel, store::Job& job, Committer& committer, Leader* leader,
-               store::FlightSlot& flight, std::string machine, int attempts)
+               store::FlightSlot& flight, std::string machine)
     : channel_(channel),
       job_(job),
       committer_(committer),
       leader_(leader),
       flight_(flight),
       machine_(std::move(machine)),
-      attempts_(attempts),
       inbox_(channel, 0, kToWorker),
       outbox_(channel, kToLeader) {}
 
@@ -113,9 +112,9 @@ void Worker::run_unit(DownMessage const& claim) {
         return;
     }
     if (failure->origin == Origin::stopped && committer_.drop_token().stop_requested()) return;  // dropped
-    bool const last = claim.attempt >= attempts_;
+    bool const last = claim.last != 0;
     log::warning("unit {} (rows {} to {}) failed, {}: {}", unit, rows.first_row(),
-                 rows.first_row() + rows.row_count() - 1, last ? "set aside" : "will be tried once more",
+                 rows.first_row() + rows.row_count() - 1, last ? "set aside" : "will be tried again",
                  failure->what);
     tell({.kind = Up::failed, .unit = unit, .seconds = report.seconds});
     if (last) committer_.add_failure(unit, std::move(report), failure->what);

@@ -18,7 +18,7 @@ class Worker {
 public:
     /// `leader`: this process's, or nullptr on ranks that don't lead.
     Worker(comm::CommView channel, store::Job& job, Committer& committer, Leader* leader,
-           store::FlightSlot& flight, std::string machine, int attempts);
+           store::FlightSlot& flight, std::string machine);
 
     /// Until the leader says that all units are run, or a stop is heard; then commits and leaves, and returns
     /// when all ranks have left.
@@ -39,7 +39,6 @@ private:
     Leader* leader_;
     store::FlightSlot& flight_;
     std::string machine_;
-    int attempts_;
     Inbox<DownMessage> inbox_;
     Outbox<UpMessage> outbox_;
     std::uint64_t units_ = 0;

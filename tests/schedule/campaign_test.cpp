@@ -269,6 +269,21 @@ TEST(Campaign, AUnitThatAlwaysThrowsIsSetAsideWithItsError) {
     EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(mended.runs)), 2);
 }
 
+/// Its device is broken, say: it fails at once and would take the units from the others.
+TEST(Campaign, ARankThatFailsEveryUnitCostsNone) {
+    auto const world = comm::Communicator::world();
+    if (world.size() == 1) GTEST_SKIP() << "needs a rank that works";
+    Folder const folder(world);
+    RandomRows job;
+    job.before = [&](std::uint64_t) {
+        if (world.rank() == world.size() - 1) throw Error(Origin::cuda, "an illegal memory access");
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    };
+    auto const outcome = run_campaign(world, job, folder / "a.h5ad", quiet());
+    EXPECT_EQ(outcome.exit_code(), 0);
+    EXPECT_EQ(outcome.set_aside, 0U);
+}
+
 TEST(Campaign, AFinishedOneHasNothingToDo) {
     auto const world = comm::Communicator::world();
     Folder const folder(world);

@@ -105,7 +105,7 @@ TEST(Dispatcher, AFailedUnitIsTriedOnceMoreElsewhereAndThenSetAside) {
     EXPECT_TRUE(dispatcher.failed(0, 0, 1));
     EXPECT_THAT(all_claims(dispatcher, 1), ElementsAre(Claim{0, 2, 1}));  // not unit 0 again on rank 0
     dispatcher.finished(1, 1, 2, 2);
-    EXPECT_THAT(all_claims(dispatcher, 2), ElementsAre(Claim{1, 0, 2}));
+    EXPECT_THAT(all_claims(dispatcher, 2), ElementsAre(Claim{1, 0, 2, false, true}));
     EXPECT_FALSE(dispatcher.failed(1, 0, 3));
     EXPECT_THAT(dispatcher.set_aside(), ElementsAre(0U));
     dispatcher.finished(0, 2, 1, 3);
@@ -117,12 +117,77 @@ TEST(Dispatcher, AFailedUnitIsTriedOnceMoreElsewhereAndThenSetAside) {
     EXPECT_EQ(dispatcher.done(), 2U);
 }
 
+TEST(Dispatcher, ARankThatFailsThreeInARowGetsNoneForAWhile) {
+    Dispatcher dispatcher(std::vector<float>(20, 1), all_of(20), {.ranks = 2, .prefetch = false});
+    dispatcher.ready(0, 0);
+    dispatcher.ready(1, 0);
+    EXPECT_THAT(all_claims(dispatcher, 0), ElementsAre(Claim{0, 0, 1}, Claim{1, 1, 1}));
+    std::uint64_t unit = 1;
+    for (double const now : {0.1, 0.2}) {
+        EXPECT_TRUE(dispatcher.failed(1, unit, now));
+        EXPECT_FALSE(dispatcher.paused(1, now));
+        auto const next = all_claims(dispatcher, now);
+        ASSERT_EQ(next.size(), 1U);
+        EXPECT_FALSE(next[0].last) << "its failures say more of the rank";
+        unit = next[0].unit;
+    }
+    EXPECT_TRUE(dispatcher.failed(1, unit, 0.3));
+    ASSERT_TRUE(dispatcher.paused(1, 0.3));
+    EXPECT_EQ(dispatcher.paused(1, 0.3)->failures, 3);
+    EXPECT_NEAR(dispatcher.paused(1, 0.3)->seconds, 1, 1e-9);
+    EXPECT_THAT(all_claims(dispatcher, 0.4), IsEmpty());
+
+    dispatcher.finished(0, 0, 1, 1);
+    auto const of_other = all_claims(dispatcher, 1);
+    ASSERT_EQ(of_other.size(), 1U);
+    EXPECT_EQ(of_other[0], (Claim{0, 3, 2, false, true})) << "the only one that works decides";
+    auto const after = all_claims(dispatcher, 1.4);
+    ASSERT_EQ(after.size(), 1U);
+    EXPECT_EQ(after[0].rank, 1);
+    EXPECT_TRUE(dispatcher.failed(1, after[0].unit, 1.5));
+    EXPECT_NEAR(dispatcher.paused(1, 1.5)->seconds, 20, 1e-9) << "ten usual units, doubled";
+    auto const later = all_claims(dispatcher, 22);
+    ASSERT_EQ(later.size(), 1U);
+    dispatcher.finished(1, later[0].unit, 1, 23);
+    EXPECT_FALSE(dispatcher.paused(1, 23));
+    EXPECT_EQ(all_claims(dispatcher, 23).front().rank, 1);
+}
+
+TEST(Dispatcher, TwoFailuresOnOneNodeSayNothingOfTheUnit) {
+    Dispatcher dispatcher({9, 1, 1, 1, 1, 1}, all_of(6),
+                          {.ranks = 3, .prefetch = false, .node_of = {0, 0, 1}});
+    for (int rank = 0; rank < 3; ++rank) dispatcher.ready(rank, 0);
+    all_claims(dispatcher, 0);  // 0, 1, 2 -> ranks 0, 1, 2
+    EXPECT_TRUE(dispatcher.failed(0, 0, 1));
+    all_claims(dispatcher, 1);
+    dispatcher.finished(1, 1, 1, 2);
+    EXPECT_THAT(all_claims(dispatcher, 2), ElementsAre(Claim{1, 0, 2, false, false}));
+    EXPECT_TRUE(dispatcher.failed(1, 0, 3));
+    all_claims(dispatcher, 3);
+    dispatcher.finished(2, 2, 1, 4);
+    EXPECT_THAT(all_claims(dispatcher, 4), ElementsAre(Claim{2, 0, 3, false, true}));
+    EXPECT_FALSE(dispatcher.failed(2, 0, 5));
+    EXPECT_THAT(dispatcher.set_aside(), ElementsAre(0U));
+}
+
+TEST(Dispatcher, WhatALongUnitStillTakesIsTold) {
+    Dispatcher dispatcher({3600, 1, 1}, all_of(3), {.ranks = 2, .prefetch = false});
+    dispatcher.ready(0, 0);
+    dispatcher.ready(1, 0);
+    all_claims(dispatcher, 0);
+    dispatcher.finished(1, 1, 1, 1);
+    all_claims(dispatcher, 1);
+    dispatcher.finished(1, 2, 1, 2);
+    EXPECT_NEAR(dispatcher.left_s(2).value_or(0), 3598, 1);
+    EXPECT_NEAR(dispatcher.left_s(1800).value_or(0), 1800, 1);
+}
+
 TEST(Dispatcher, TheOnlyRankRetriesItself) {
     Dispatcher dispatcher({1}, all_of(1), {.ranks = 1});
     dispatcher.ready(0, 0);
     EXPECT_THAT(all_claims(dispatcher, 0), ElementsAre(Claim{0, 0, 1}));
     EXPECT_TRUE(dispatcher.failed(0, 0, 1));
-    EXPECT_THAT(all_claims(dispatcher, 1), ElementsAre(Claim{0, 0, 2}));
+    EXPECT_THAT(all_claims(dispatcher, 1), ElementsAre(Claim{0, 0, 2, false, true}));
 }
 
 TEST(Dispatcher, AnIdleRankTakesWhatComesBack) {
@@ -133,7 +198,7 @@ TEST(Dispatcher, AnIdleRankTakesWhatComesBack) {
     dispatcher.finished(1, 1, 1, 1);
     EXPECT_THAT(all_claims(dispatcher, 1), IsEmpty());
     EXPECT_TRUE(dispatcher.failed(0, 0, 2));
-    EXPECT_THAT(all_claims(dispatcher, 2), ElementsAre(Claim{1, 0, 2}));
+    EXPECT_THAT(all_claims(dispatcher, 2), ElementsAre(Claim{1, 0, 2, false, true}));
 }
 
 TEST(Dispatcher, ADeadRanksUncommittedUnitsRunAgain) {
@@ -151,7 +216,8 @@ TEST(Dispatcher, ADeadRanksUncommittedUnitsRunAgain) {
     dispatcher.finished(0, 0, 4, 7);
     EXPECT_THAT(all_claims(dispatcher, 7), ElementsAre(Claim{0, 2, 1}));  // not charged: it had been finished
     dispatcher.finished(0, 2, 2, 9);
-    EXPECT_THAT(all_claims(dispatcher, 9), ElementsAre(Claim{0, 3, 2}));  // charged: it was running
+    EXPECT_THAT(all_claims(dispatcher, 9),
+                ElementsAre(Claim{0, 3, 2, false, true}));  // charged: it was running
     dispatcher.finished(0, 3, 1, 10);
     EXPECT_TRUE(dispatcher.all_run());
     dispatcher.committed(0, 3);

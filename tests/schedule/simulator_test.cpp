@@ -170,6 +170,39 @@ TEST(Simulator, ARankThatFailsEverythingSetsNothingAside) {
     expect_each_once(result);
 }
 
+/// A stale mount, a driver that gave up: all ranks of a node throw at once, from the start or from the middle
+/// on, and would take every unit of the campaign in the time that the others need for one.
+TEST(Simulator, ABrokenNodeSetsNothingAside) {
+    for (bool const from_the_start : {true, false}) {
+        for (int const broken : {1, 8}) {
+            auto setup = setup_of(16, std::vector<double>(2000, 1.0));
+            for (int rank = 0; rank < 16; ++rank) setup.node_of.push_back(rank / 8);
+            setup.failure_s = 1e-3;
+            std::vector<int> runs(16);
+            setup.fails = [=](std::uint64_t, int, int rank) mutable {
+                return ++runs[static_cast<std::size_t>(rank)] > (from_the_start ? 0 : 20) &&
+                       rank >= 16 - broken;
+            };
+            auto const result = simulate(setup);
+            EXPECT_TRUE(result.set_aside.empty()) << broken << " of 8 ranks";
+            expect_each_once(result);
+            EXPECT_LT(result.makespan_s, 1.05 * 2000 / (16 - broken));
+        }
+    }
+}
+
+TEST(Simulator, WhereEveryUnitFailsEachIsSetAsideOnce) {
+    for (int const ranks : {1, 2, 16}) {
+        auto setup = setup_of(ranks, std::vector<double>(100, 1.0));
+        std::uint64_t tries = 0;
+        setup.fails = [&](std::uint64_t, int, int) { return ++tries > 0; };
+        auto const result = simulate(setup);
+        EXPECT_EQ(std::set(result.set_aside.begin(), result.set_aside.end()).size(), 100U) << ranks;
+        EXPECT_EQ(result.set_aside.size(), 100U) << ranks;
+        EXPECT_LE(tries, 200U + 20U * static_cast<unsigned>(ranks)) << ranks;
+    }
+}
+
 TEST(Simulator, IsDeterministic) {
     auto setup = setup_of(64, heavy_tailed(5000, 1.0, 11));
     setup.deaths = {{3, 10}, {5, 20}};

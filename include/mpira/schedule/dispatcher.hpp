@@ -37,17 +37,19 @@ struct Claim {
     std::uint64_t unit = 0;
     int attempt = 1;       ///< in this run; 2: it has failed or died once
     bool suspect = false;  ///< run in quarantine: no other suspect runs at this time
+    bool last = false;     ///< if it fails, it is set aside
 
     friend bool operator==(Claim const&, Claim const&) = default;
 };
 
 struct DispatchOptions {
     int ranks = 1;
-    int attempts = 2;      ///< a unit that fails this often is set aside
+    int attempts = 2;      ///< a unit that fails this often, and not for its rank's sake, is set aside
     bool prefetch = true;  ///< let a rank hold its next unit before it has finished the present one
     /// Of the units to do those that may have ended their process before. They are run first, one after the
     /// other, all by the last living rank, while the other ranks run other units.
     std::vector<std::uint64_t> suspects = {};
+    std::vector<int> node_of = {};  ///< a rank: its node, by any number; empty: one node
 };
 
 /// Decides which rank runs which unit next. A pure state machine: events and the time go in, claims come out;
@@ -58,8 +60,11 @@ struct DispatchOptions {
 /// end, a unit is kept back instead of being put behind a running one: when the units that nobody holds,
 /// spread over all ranks, would be gone before this rank comes to it.
 ///
-/// A unit that failed is given to another rank if there is one. A finished unit belongs to its rank until it
-/// is committed: what a dead rank held or had not committed is handed out again.
+/// A unit that failed is given to another rank if there is one. It is set aside only where its last failure
+/// speaks against the unit: on a rank whose unit before did not fail, of another node than the failure before
+/// (where there are several), or on the only rank that is left. A rank that fails three units in a row gets
+/// none for a while, twice as long each time, unless it is the only one. A finished unit belongs to its rank
+/// until it is committed: what a dead rank held or had not committed is handed out again.
 ///
 /// Cost: O(log n) a claim in the worst case, O(1) where nothing fails; 8 bytes a unit. One thread.
 class Dispatcher {
@@ -71,8 +76,14 @@ public:
     // Events. `now` in seconds from any origin, never falling.
     void ready(int rank, double now);  ///< the rank asks for work for the first time
     void finished(int rank, std::uint64_t unit, double seconds, double now);
-    /// True: the unit will be run again; false: it is set aside.
+    /// True: the unit will be run again; false: it is set aside, as Claim::last said.
     bool failed(int rank, std::uint64_t unit, double now);
+    /// The rank gets no unit for so many more seconds, because it failed so many in a row.
+    struct Pause {
+        int failures = 0;
+        double seconds = 0;
+    };
+    [[nodiscard]] std::optional<Pause> paused(int rank, double now) const;
     /// The rank's oldest `count` finished units are on disk.
     void committed(int rank, std::uint64_t count);
     /// The rank is gone. The unit it was running is charged with an attempt, the others it held or had not
@@ -87,7 +98,8 @@ public:
     /// No further claims.
     void stop();
 
-    /// The next claim to send now, or nothing. Call until nothing comes after each event.
+    /// The next claim to send now, or nothing. Call until nothing comes after each event, and now and then:
+    /// a pause ends without one.
     std::optional<Claim> next(double now);
 
     /// Nobody holds a unit and nothing is left to hand out (or stop() was called): ranks may be told to
@@ -110,7 +122,8 @@ public:
         double since = 0;
     };
     [[nodiscard]] std::optional<Running> longest_running() const;
-    /// Predicted seconds until all units are done; nothing before the first measurement.
+    /// Predicted seconds until all units are done, those that are run now by the ranks that run them; nothing
+    /// before the first measurement.
     [[nodiscard]] std::optional<double> left_s(double now) const;
 
 private:
@@ -122,6 +135,9 @@ private:
         double running_since = 0;
         double slowness = 1;  ///< measured / predicted, fading mean
         int measured = 0;     ///< units it has finished, up to 1000
+        int failures = 0;     ///< in a row
+        bool paused = false;
+        double paused_until = 0;
         std::deque<std::uint64_t> uncommitted;
     };
 
@@ -131,11 +147,18 @@ private:
         return order_.size() - next_ + returned_.size() + suspects_.size();
     }
     [[nodiscard]] int quarantine_rank() const;
+    [[nodiscard]] int node_of(int rank) const;
+    [[nodiscard]] bool others_work(int rank, bool elsewhere) const;
+    [[nodiscard]] bool is_last(int rank, std::uint64_t unit) const;
+    void pause_if_doubtful(int rank, std::uint64_t unit, double now);
+    void end_pauses(double now);
+    void wake_idle();
     [[nodiscard]] bool worth_prefetching(Rank const& rank, std::uint64_t unit, double now) const;
     [[nodiscard]] std::optional<std::uint64_t> peek(int rank) const;
     void take(std::uint64_t unit);
     void give_back(std::uint64_t unit);
-    void drop_held(Rank& rank, std::uint64_t unit, double now);
+    Claim drop_held(Rank& rank, std::uint64_t unit, double now);
+    bool charge(int rank, std::uint64_t unit, bool last);
     void want(int rank);
     [[nodiscard]] int attempts_of(std::uint64_t unit) const;
 
@@ -157,6 +180,7 @@ private:
     std::deque<int> starving_;
     std::deque<int> prefetching_;
     std::set<int> idle_;  ///< ready, hold nothing, got nothing
+    std::set<int> paused_;
     CostModel model_;
     std::vector<std::uint64_t> set_aside_;
     std::uint64_t done_ = 0;

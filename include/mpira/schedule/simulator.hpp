@@ -41,8 +41,10 @@ struct SimulationSetup {
     /// finished and lose the unit at hand; so much later all ranks are back, and the dead one's unit is run
     /// in quarantine. Deaths while nobody runs are not counted. < 0: the others go on.
     double restart_s = -1;
-    /// Whether this try of the unit on this rank throws, at its end. Empty: never.
+    /// Whether this try of the unit on this rank throws. Empty: never.
     std::function<bool(std::uint64_t unit, int attempt, int rank)> fails;
+    double failure_s = -1;  ///< a try that throws does so after so long; < 0: as long as the unit takes
+    std::vector<int> node_of = {};  ///< DispatchOptions::node_of
 };
 
 struct SimulationResult {
