@@ -199,8 +199,7 @@ std::optional<double> LentiMpra::measured_seconds_per_cost() {
     };
     double batch_s = seconds_of_one(*screen.expression);
     if (screen.accessibility_model) batch_s += seconds_of_one(*screen.accessibility_model);
-    // The uninserted control counts as an arm of its own, though recurring windows are remembered: an upper
-    // bound.
+    // The uninserted control counts as an arm of its own, though recurring windows are remembered.
     auto const arms = 1.0 + (shape_.uninserted ? 1 : 0) + (shape_.shuffled ? 1 : 0);
     double const element_s =
         arms * static_cast<double>(insertions_) / static_cast<double>(micro_batch) * batch_s;
@@ -209,8 +208,11 @@ std::optional<double> LentiMpra::measured_seconds_per_cost() {
 
 void LentiMpra::run(std::uint64_t unit, store::UnitRows& rows, std::stop_token stop) {
     try {
-        for (std::uint64_t row = 0; row < rows.row_count(); ++row)
-            run_element(rows.first_row() + row, row, rows, stop);
+        std::vector<std::uint64_t> order(rows.row_count());
+        std::iota(order.begin(), order.end(), std::uint64_t{0});
+        std::ranges::stable_sort(order, {},
+                                 [&](std::uint64_t row) { return models_.model_of(rows.first_row() + row); });
+        for (auto const row : order) run_element(rows.first_row() + row, row, rows, stop);
     } catch (Error const&) {
         // Out of memory, perhaps: the retry starts with an empty cache.
         model::release_cached_device_memory();

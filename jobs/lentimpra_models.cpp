@@ -1,6 +1,8 @@
 #include "jobs/lentimpra_models.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -20,7 +22,16 @@
 namespace mpira::jobs {
 namespace {
 
-constexpr std::size_t kModelsKept = 2;
+/// Elements of a library that isn't sorted by model ask for another one each time: all are kept that fit into
+/// so much, and two at least.
+constexpr std::uint64_t kKeptOnHost = std::uint64_t{2} << 30;
+constexpr std::uint64_t kKeptOnGpu = std::uint64_t{4} << 30;
+constexpr std::size_t kLeastKept = 2;
+
+/// What its model and tables take, about: weights are held as they are and packed.
+std::uint64_t bytes_of(std::filesystem::path const& weights, model::InsertionPredictor const& predictor) {
+    return 2 * std::filesystem::file_size(weights) + static_cast<std::uint64_t>(predictor.table_bytes());
+}
 
 /// The weights of each group in use: one file for all (a single nameless group), or by the table.
 std::vector<std::filesystem::path> files_of(Settings const& settings, std::string const& table_key,
@@ -225,7 +236,22 @@ genome::Sites ScreenModels::sites_of(std::size_t model) const {
             rules_, filter};
 }
 
-std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
+/// The uninserted control depends on its window only, so each window is predicted once and remembered, in
+/// fixed blocks (InsertionOptions), where that pays: alone on a host, which costs a small network 2.7 times
+/// as much as in a micro-batch, in blocks on a GPU, of which each rank soon computes all. The memory is a
+/// rank's, but the rule decides bits and must not depend on the number of ranks: with as many draws a site as
+/// here, 16 and 128 ranks gain. Elements that share their sites repeat one call, which is remembered anyway.
+void ScreenModels::remember_uninserted(std::size_t model, std::uint64_t sites,
+                                       model::InsertionOptions& options) const {
+    bool const on_host = compute_of(settings_, place_).device < 0;
+    auto const draws = elements_of_model_[model] * settings_.count("sites.insertions");
+    options.remember_uninserted = settings_.flag("model.shortcuts") &&
+                                  settings_.text("sites.mode") != "shared" &&
+                                  draws >= (on_host ? 16U : 128U) * sites;
+    options.uninserted_batch = on_host ? 1 : options.micro_batch;
+}
+
+ScreenModels::Loaded ScreenModels::load(std::size_t model) const {
     auto const& card = cards_[model];
     auto screen =
         std::make_unique<Screen>(Screen{sites_of(model), atlas_.scale(scale_set_of(card)), {}, {}, {}});
@@ -245,12 +271,7 @@ std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
     options.focus = static_cast<std::int64_t>(rules_.focus);
     options.micro_batch = settings_.integer("model.micro_batch");
     options.one_query = options.shared_embedding = settings_.flag("model.shortcuts");
-    // The uninserted control depends on its window only. Where windows recur often enough, each is predicted
-    // once and remembered, in fixed blocks; the rule decides bits, so it must not depend on the number of
-    // ranks.
-    auto const draws = elements_of_model_[model] * settings_.count("sites.insertions");
-    options.remember_uninserted = settings_.flag("model.shortcuts") && draws >= 2 * screen->sites.size();
-    options.uninserted_batch = options.micro_batch;
+    remember_uninserted(model, screen->sites.size(), options);
     options.shared_embedding_bytes = settings_.integer("model.shared_embedding_mb") << 20;
     options.check_every = settings_.integer("model.check_every");
     auto const compute = compute_of(settings_, place_);
@@ -265,20 +286,27 @@ std::unique_ptr<Screen> ScreenModels::load(std::size_t model) const {
     }
     log::debug("{}: {}; {}", files_[model].string(), screen->expression->describe(),
                screen->sites.describe());
-    return screen;
+    auto bytes = bytes_of(files_[model], *screen->expression);
+    if (has_accessibility()) bytes += bytes_of(accessibility_files_[model], *screen->accessibility_model);
+    return {model, std::move(screen), bytes};
 }
 
 Screen& ScreenModels::for_element(std::uint64_t element) {
     std::size_t const model = model_of(element);
     auto const found =
-        std::find_if(loaded_.begin(), loaded_.end(), [&](auto const& one) { return one.first == model; });
+        std::find_if(loaded_.begin(), loaded_.end(), [&](auto const& one) { return one.model == model; });
     if (found != loaded_.end()) {
         loaded_.splice(loaded_.begin(), loaded_, found);
     } else {
-        if (loaded_.size() >= kModelsKept) loaded_.pop_back();
-        loaded_.emplace_front(model, load(model));
+        auto const room = compute_of(settings_, place_).device < 0 ? kKeptOnHost : kKeptOnGpu;
+        auto const with_another = [&] {  // about as large as the last one
+            return std::accumulate(loaded_.begin(), loaded_.end(), loaded_.front().bytes,
+                                   [](std::uint64_t sum, Loaded const& one) { return sum + one.bytes; });
+        };
+        while (loaded_.size() >= kLeastKept && with_another() > room) loaded_.pop_back();
+        loaded_.push_front(load(model));
     }
-    return *loaded_.front().second;
+    return *loaded_.front().screen;
 }
 
 nlohmann::json ScreenModels::hashes() const {

@@ -29,7 +29,7 @@ struct Screen {
 
 /// Which weights predict which elements, and where those may be inserted. Checks at the start that each model
 /// fits the atlas and (by setting) never saw its elements' loci; loads a model when its first element comes
-/// and keeps the last few.
+/// and keeps the last ones, two or as many as fit into 2 GiB (on a GPU 4).
 class ScreenModels {
 public:
     ScreenModels(Settings const& settings, atlas::Atlas const& atlas, genome::ElementLibrary const& library,
@@ -38,6 +38,8 @@ public:
     /// The models and sites of an element. Valid until the next call.
     [[nodiscard]] Screen& for_element(std::uint64_t element);
 
+    /// Which model predicts the element; a unit asks for one after the other.
+    [[nodiscard]] std::size_t model_of(std::uint64_t element) const;
     /// All expression cards, in order of their groups. The first one gives the names of the outputs.
     [[nodiscard]] std::vector<model::ModelCard> const& cards() const noexcept { return cards_; }
     [[nodiscard]] bool has_accessibility() const noexcept { return !accessibility_files_.empty(); }
@@ -51,8 +53,13 @@ public:
     [[nodiscard]] std::string describe() const;
 
 private:
-    [[nodiscard]] std::size_t model_of(std::uint64_t element) const;
-    [[nodiscard]] std::unique_ptr<Screen> load(std::size_t model) const;
+    struct Loaded {
+        std::size_t model;
+        std::unique_ptr<Screen> screen;
+        std::uint64_t bytes;  ///< about
+    };
+    [[nodiscard]] Loaded load(std::size_t model) const;
+    void remember_uninserted(std::size_t model, std::uint64_t sites, model::InsertionOptions& options) const;
     [[nodiscard]] genome::Sites sites_of(std::size_t model) const;
     /// The cell type whose accessibility and scales a model is given: the setting, else its own.
     [[nodiscard]] std::string const& cell_type_of(model::ModelCard const& card) const;
@@ -71,7 +78,7 @@ private:
     std::vector<model::ModelCard> cards_;
     std::vector<model::ModelCard> accessibility_cards_;
     std::vector<std::uint64_t> elements_of_model_;
-    std::list<std::pair<std::size_t, std::unique_ptr<Screen>>> loaded_;  ///< most recent first
+    std::list<Loaded> loaded_;  ///< most recent first
 };
 
 }  // namespace mpira::jobs

@@ -17,6 +17,8 @@
 namespace mpira::model {
 namespace {
 
+constexpr std::size_t kRecentCalls = kStopLooks.size() + 1;  // an element's, when it may stop early
+
 FeatureTable const& checked(FeatureTable const& table, Predictor const& model,
                             InsertionOptions const& options) {
     auto const& config = model.config();
@@ -106,6 +108,21 @@ at::Tensor InsertionPredictor::State::predict(std::span<std::int64_t const> wind
                                               std::span<float const> vectors,
                                               std::span<std::int32_t const> vector_of,
                                               std::stop_token const& stop) {
+    bool const inserts = std::ranges::any_of(vector_of, [](std::int32_t vector) { return vector >= 0; });
+    if (inserts || options.remember_uninserted) return predict_all(window_starts, vectors, vector_of, stop);
+    auto const known = std::ranges::find_if(
+        recent_, [&](Call const& call) { return std::ranges::equal(call.starts, window_starts); });
+    if (known != recent_.end()) return known->out;
+    auto out = predict_all(window_starts, vectors, vector_of, stop);
+    recent_.push_front({{window_starts.begin(), window_starts.end()}, out});
+    if (recent_.size() > kRecentCalls) recent_.pop_back();
+    return out;
+}
+
+at::Tensor InsertionPredictor::State::predict_all(std::span<std::int64_t const> window_starts,
+                                                  std::span<float const> vectors,
+                                                  std::span<std::int32_t const> vector_of,
+                                                  std::stop_token const& stop) {
     auto const motifs = predictor.config().motifs();
     auto const device = predictor.state().device;
     ensure(vector_of.size() == window_starts.size() && vectors.size() % static_cast<std::size_t>(motifs) == 0,
@@ -173,6 +190,11 @@ std::int64_t InsertionPredictor::outputs() const noexcept {
 }
 std::int64_t InsertionPredictor::regions() const noexcept {
     return state_->table.places();
+}
+
+std::int64_t InsertionPredictor::table_bytes() const {
+    auto const remembered = options().remember_uninserted ? regions() * outputs() * 4 : 0;
+    return remembered + (state_->forward.shares_embedding() ? state_->forward.shared_bytes() : 0);
 }
 
 std::string InsertionPredictor::describe() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <stop_token>
 #include <vector>
@@ -32,10 +33,17 @@ private:
                           at::Tensor const& vector_rows) const;
     at::Tensor run(at::Tensor const& starts, at::Tensor const& focus_rows);
     at::Tensor uninserted(std::span<std::int64_t const> starts, std::stop_token const& stop);
+    at::Tensor predict_all(std::span<std::int64_t const> window_starts, std::span<float const> vectors,
+                           std::span<std::int32_t const> vector_of, std::stop_token const& stop);
 
     at::Tensor remembered_;               // (window starts, outputs) f32
     std::vector<std::uint8_t> is_known_;  // per block of uninserted_batch window starts
     std::int64_t micro_batches_ = 0;
+    struct Call {
+        std::vector<std::int64_t> starts;
+        at::Tensor out;
+    };
+    std::deque<Call> recent_;  // without vectors: elements that share their sites repeat it
 };
 
 }  // namespace mpira::model

@@ -139,6 +139,25 @@ TEST_F(Insertion, BitsDoNotDependOnWhatWasPredictedBefore) {
     EXPECT_EQ(predict(used), predict(used));
 }
 
+TEST_F(Insertion, ARepeatedControlIsNotComputedAgain) {
+    auto with = predictor(kTwoStrands, plain());
+    std::vector<std::int32_t> const none(starts_.size(), -1);
+    std::vector<float> first(starts_.size() * 2), second(first), other(first);
+    with.predict(starts_, vectors_, none, first);
+    auto elsewhere = starts_;
+    elsewhere.back() += 1;
+    with.predict(elsewhere, vectors_, none, other);
+    table_.features.assign(table_.features.size(), 0.5F);  // who computes sees it
+    with.predict(starts_, vectors_, none, second);
+    EXPECT_EQ(second, first);
+    EXPECT_NE(other, first);
+    std::vector<std::int32_t> const inserted(starts_.size(), 0);
+    with.predict(starts_, vectors_, inserted, second);
+    auto anew = predictor(kTwoStrands, plain());
+    anew.predict(starts_, vectors_, inserted, first);
+    EXPECT_EQ(second, first);
+}
+
 TEST_F(Insertion, AnAccessibilityModelDoesNotSeeTheColumn) {
     auto config = kTwoStrands;
     config.head = HeadKind::accessibility;

@@ -48,8 +48,8 @@ struct InsertionOptions {
     /// The uninserted control depends on its window only: remembered for each window start (4 bytes x outputs
     /// a region), computed when first asked for.
     bool remember_uninserted = true;
-    /// How many consecutive window starts are then predicted together, as a fixed block of starts. 1 computes
-    /// no window that isn't asked for; a GPU wants 32 or so to be busy.
+    /// How many consecutive window starts are then predicted together, as a fixed block of starts: last bits
+    /// depend on a window's place in its batch. 1 computes no window that isn't asked for; a GPU wants more.
     std::int64_t uninserted_batch = 1;
     /// What shared_embedding may take: regions x 4 dim x 4 bytes (f32). With less, it is left out and
     /// describe() says so; so this bound, too, belongs to the identity.
@@ -79,6 +79,8 @@ public:
     [[nodiscard]] InsertionOptions const& options() const noexcept;
     [[nodiscard]] std::int64_t outputs() const noexcept;
     [[nodiscard]] std::int64_t regions() const noexcept;
+    /// What it holds beside the weights: shared embeddings and remembered controls.
+    [[nodiscard]] std::int64_t table_bytes() const;
     /// "window 50, focus 25, micro-batch 16; one-query last block; shared embedding of 4,203 regions (1.0
     /// MiB)".
     [[nodiscard]] std::string describe() const;
@@ -88,7 +90,7 @@ public:
     /// same. All other rows are the table's.
     /// `window_starts` (n), each with start + window <= regions; `vectors` (k, motifs), scaled as the table;
     /// `vector_of` (n) in [-1, k); `out` (n, outputs). Looks at `stop` between micro-batches and throws
-    /// Error(Origin::stopped).
+    /// Error(Origin::stopped). A call without vectors that repeats one of the last few isn't computed again.
     void predict(std::span<std::int64_t const> window_starts, std::span<float const> vectors,
                  std::span<std::int32_t const> vector_of, std::span<float> out, std::stop_token stop = {});
 
