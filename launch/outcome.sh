@@ -1,10 +1,24 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Sourced by launch/run.sh and launch/slurm.sbatch: what the result file says of a run. Needs `mpira`, the program.
+# Sourced by launch/campaign and launch/slurm.sbatch: what the result file says of a run. Needs `mpira`, the program.
 #
 # find_output WORDS...  --output's value, into `output`; empty where there is none.
 # read_status           asks `mpira status` of the output; where a run is still dying, for up to 10 s until it's over.
 # status_field NAME     a number or text of what read_status read; nothing where it has none.
 # forward               a number that grows when a run has brought the campaign forward: units done, failed, charged; epochs.
+# made                  what of the output is there: its file, and how far a training got (an epoch, a checkpoint).
+# made_since BEFORE     whether anything was made since `made` printed BEFORE.
+# without_fresh WORDS.. the words but --fresh and --overwrite, into `rest`: what they made is to be gone on with.
+
+made() {
+    stat -c %n:%d:%i "$output" 2>/dev/null || echo none
+    stat -c %n:%i:%y "${output%.safetensors}".{metrics.jsonl,checkpoint.safetensors} 2>/dev/null || true
+}
+made_since() { made | grep -vxF -- "$1" | grep -vx none >/dev/null; }
+without_fresh() {
+    local word
+    rest=()
+    for word in "$@"; do [[ $word == --fresh || $word == --overwrite ]] || rest+=("$word"); done
+}
 
 find_output() {
     local i next

@@ -96,6 +96,16 @@ std::vector<SettingSpec> campaign_schema() {
          {},
          1,
          1e6},
+        {"stop.finish_s",
+         number,
+         10.0,
+         "After SIGUSR1, which Slurm sends before the time limit, the unit at hand may go on for so many "
+         "seconds before it is dropped, to be computed again. With units longer than that, choose what the "
+         "signal's lead leaves (launch/slurm.sbatch: 300 s; 200 here).",
+         Affects::run,
+         {},
+         0,
+         86400},
         {"watchdog.unit_timeout_s",
          number,
          0.0,

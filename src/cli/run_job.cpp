@@ -31,6 +31,7 @@ schedule::CampaignOptions campaign_options(CommandLine const& line, Settings con
     options.owner_wait_s = settings.number("store.owner_wait_s");
     options.commit_s = settings.number("commit.seconds");
     options.commit_units = settings.count("commit.units");
+    options.finish_s = settings.number("stop.finish_s");
     options.unit_timeout_s = settings.number("watchdog.unit_timeout_s");
     return options;
 }

@@ -1,5 +1,6 @@
 #include "mpira/comm/devices.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <string>
@@ -82,10 +83,19 @@ Device choose_device(Communicator const& world, DeviceWish wish, bool share) {
 
 std::string cpu_model() {
     std::ifstream info("/proc/cpuinfo");
-    for (std::string line; std::getline(info, line);) {
-        if (!line.starts_with("model name")) continue;
+    std::map<std::string, std::string, std::less<>> first;  // of the first processor
+    for (std::string line; std::getline(info, line) && !line.empty();) {
         if (auto const colon = line.find(':'); colon != std::string::npos)
-            return std::string(text::trim(std::string_view(line).substr(colon + 1)));
+            first.emplace(text::trim(std::string_view(line).substr(0, colon)),
+                          text::trim(std::string_view(line).substr(colon + 1)));
+    }
+    if (auto const found = first.find("model name"); found != first.end()) {
+        auto name = found->second;
+        auto const clock = std::min(name.find(" @"), name.size());
+        // Clouds call many generations "AMD EPYC" or "Intel(R) Xeon(R) CPU".
+        if (std::ranges::none_of(name.substr(0, clock), [](char c) { return c >= '0' && c <= '9'; }))
+            name.insert(clock, fmt::format(" ({}/{})", first["cpu family"], first["model"]));
+        return name;
     }
     utsname machine{};
     return uname(&machine) == 0 ? std::string(machine.machine) : "unknown CPU";

@@ -74,28 +74,23 @@ std::string model_of(std::string const& machine) {
     return space == std::string::npos ? machine : machine.substr(space + 1);
 }
 
-/// Both may have been cut to the journal's width.
-bool same_model(std::string const& a, std::string const& b) {
-    return a.starts_with(b) || b.starts_with(a);
-}
-
 /// Bytes are promised for one model of machine: refuses a second one unless that is allowed.
 void refuse_mixed(comm::CommView world, fs::path const& file, std::string const& machine, bool allowed) {
     auto const here = world.gather(machine);
     comm::everywhere(world, [&] {
         if (!world.is_root() || allowed) return;
-        std::string first = model_of(here.front());
+        std::string first = here.front();
         std::string first_where = "rank 0";
         if (auto const before = store::status(file).machines; !before.empty()) {
-            first = model_of(before.front().machine);
+            first = before.front().machine;
             first_where = "earlier runs";
         }
         for (std::size_t rank = 0; rank < here.size(); ++rank)
             require(
-                same_model(model_of(here[rank]), first),
+                store::same_model(here[rank], first),
                 fmt::format("{}: {} computed on '{}', rank {} would on '{}'; bytes are the same on one model "
                             "only: use machines of that model, or --allow-mixed to take the difference",
-                            file.string(), first_where, first, rank, model_of(here[rank])));
+                            file.string(), first_where, model_of(first), rank, model_of(here[rank])));
     });
 }
 
@@ -264,6 +259,7 @@ std::optional<comm::Communicator> run_units(comm::Communicator const& world, sto
                         {.seconds = options.commit_s,
                          .units = options.commit_units,
                          .bytes = options.commit_bytes,
+                         .gentle_s = options.finish_s,
                          .one_at_a_time = options.write != WritePath::direct});
     std::optional<Progress> progress;
     std::optional<Leader> leader;

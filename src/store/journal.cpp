@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <fstream>
 #include <regex>
 
 #include <unistd.h>
@@ -136,19 +135,19 @@ std::string machine_text(std::string_view host, std::string_view model) {
     return text;
 }
 
+bool same_model(std::string_view machine, std::string_view other) {
+    auto const model_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
+    auto const may_begin = [&](std::string_view text, std::string_view longer) {
+        bool const is_cut = text.size() + 1 >= kMachineBytes;  // or a blank more, which was taken away
+        return model_of(longer) == model_of(text) || (is_cut && model_of(longer).starts_with(model_of(text)));
+    };
+    return may_begin(machine, other) || may_begin(other, machine);
+}
+
 std::string host_name() {
     std::array<char, 256> name{};
     if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
     return name.data();
-}
-
-std::string cpu_model() {
-    std::ifstream info("/proc/cpuinfo");
-    for (std::string line; std::getline(info, line);) {
-        if (!line.starts_with("model name")) continue;
-        if (auto const colon = line.find(": "); colon != std::string::npos) return line.substr(colon + 2);
-    }
-    return "unknown CPU";
 }
 
 }  // namespace mpira::store

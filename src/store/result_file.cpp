@@ -84,6 +84,23 @@ struct ResultFile::State {
         }
     }
 
+    /// write(descriptor) and sync beside the writer, as write_durably.
+    template <typename Write>
+    void write_raw_durably(Write const& write) {
+        auto const descriptor = open_existing(file, true);
+        write(descriptor.get());
+        if (io->fdatasync(descriptor.get()) == 0) return;
+        write(descriptor.get());  // a failed sync may have dropped what it was given
+        if (io->fdatasync(descriptor.get()) != 0) fail_errno("syncing", file.string());
+    }
+
+    void mark_finished(bool finished) {
+        std::array<std::byte, 1> const mark{std::byte{finished}};
+        write_raw_durably(
+            [&](int descriptor) { write_all(*io, descriptor, mark, map.finished_offset, file); });
+        map.finished = finished;
+    }
+
     void write_journal(std::span<JournalRow const> rows) {  // ascending units
         std::vector<std::byte> merged;
         for (std::size_t i = 0; i < rows.size();) {
@@ -328,6 +345,7 @@ std::vector<std::uint64_t> ResultFile::check_rows(CheckRows how, std::uint64_t p
     }
     std::sort(bad.begin(), bad.end());
     if (bad.empty()) return bad;
+    state.mark_finished(false);  // what was made of all rows is made again
     state.write_durably("obs/done", [&] {
         for (std::uint64_t const unit : bad) state.write_done(unit, 1, false);
     });
@@ -351,27 +369,15 @@ void ResultFile::finish(std::function<void(FinishedRows&)> const& fill) {
            "finish() with units that are not done");
     MappedRows rows(state.file, state.map);
     fill(rows);
-    auto const descriptor = open_existing(state.file, true);
-    auto const durably = [&](auto const& write) {
-        write();
-        if (state.io->fdatasync(descriptor.get()) == 0) return;
-        write();  // a failed sync may have dropped what it was given: write again, then sync again
-        if (state.io->fdatasync(descriptor.get()) != 0) fail_errno("syncing", state.file.string());
-    };
-    durably([&] {
+    state.write_raw_durably([&](int descriptor) {
         for (std::size_t i = 0; i < rows.fixed_bytes().size(); ++i)
-            write_all(*state.io, descriptor.get(), rows.fixed_bytes()[i], state.map.fixed_offsets[i],
-                      state.file);
-        record_finished_arrays(*state.io, descriptor.get(), state.file, state.map, rows.fixed_bytes());
+            write_all(*state.io, descriptor, rows.fixed_bytes()[i], state.map.fixed_offsets[i], state.file);
+        record_finished_arrays(*state.io, descriptor, state.file, state.map, rows.fixed_bytes());
         // Texts of errors that a later try has made good: equal campaigns leave equal bytes.
         std::vector<std::byte> const none(state.map.error_slots * kErrorSlotBytes);
-        write_all(*state.io, descriptor.get(), none, state.map.errors_offset, state.file);
+        write_all(*state.io, descriptor, none, state.map.errors_offset, state.file);
     });
-    durably([&] {
-        std::array<std::byte, 1> const mark{std::byte{1}};
-        write_all(*state.io, descriptor.get(), mark, state.map.finished_offset, state.file);
-    });
-    state.map.finished = true;
+    state.mark_finished(true);
 }
 
 }  // namespace mpira::store

@@ -381,6 +381,33 @@ TEST(Campaign, ChangedBytesAreFoundAndRunAgain) {
     EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(again.runs)), 2);  // units 3 and 5
 }
 
+TEST(Campaign, WhatIsMadeOfAllRowsIsMadeAgainAfterARepair) {
+    auto const world = comm::Communicator::world();
+    Folder const folder(world);
+    auto const file = folder / "a.h5ad";
+    RandomRows job;
+    run_campaign(world, job, file, quiet());
+    std::vector<char> whole;
+    if (world.is_root()) {
+        whole = lasting_bytes(file);
+        for (auto const* const array : {"X", "varm/sum"}) {  // of a row, and of the sums that saw it so
+            auto const offset = store::AnnDataReader(file).info(array).offset;
+            ASSERT_TRUE(offset.has_value());
+            std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+            bytes.seekp(static_cast<std::streamoff>(*offset));
+            bytes.put('\x55');
+        }
+    }
+    world.barrier();
+    RandomRows again;
+    EXPECT_EQ(run_campaign(world, again, file, quiet()).exit_code(), 0);
+    EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(again.runs)), 1);
+    if (world.is_root()) {
+        EXPECT_TRUE(lasting_bytes(file) == whole);
+    }
+    world.barrier();
+}
+
 TEST(Campaign, ProgressEndsComplete) {
     auto const world = comm::Communicator::world();
     Folder const folder(world);

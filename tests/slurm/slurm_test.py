@@ -79,14 +79,17 @@ def strangers_are_refused(slurm, folder):
 
 
 def stopped_before_the_limit_and_requeued_until_done(slurm, folder):
-    """USR1 comes before the time limit: committed, exit code 3, back into the queue, resumed where it was."""
+    """USR1 comes before the time limit: committed, exit code 3, back into the queue, resumed where it was, and made
+    afresh by the first start alone."""
     file, config = folder / "a.h5ad", folder / "a.toml"
+    mpira("synthetic", *QUICK, "--set", "seed=9", "--output", file, code=0)
+    earlier = file.read_bytes()
     config.write_text("rows = 400\ncolumns = 5\nrows_per_unit = 10\n[duration]\nmean_ms = 3000\nsigma = 0\n")
     # A minute is the shortest limit there is; Slurm looks at it every 30 s: the signal comes after 10 to 40 s.
     number = slurm.submit("--nodes=2", "--ntasks-per-node=1", "--time=1", "--signal=B:USR1@50", "synthetic", "--config", config,
-                          "--output", file, MPIRA=MPIRA, MPIRA_REQUEUE=1)
+                          "--output", file, "--fresh", "--overwrite", MPIRA=MPIRA, MPIRA_REQUEUE=1)
     # (On a very busy machine the first signal may come before mpira has begun: another round then.)
-    slurm.wait(number, lambda job: (int(job["Restarts"]) > 0 and done_units(file)) or job["JobState"] == "COMPLETED", WAIT, "the requeue")
+    slurm.wait(number, lambda job: (int(job["Restarts"]) > 0 and len(done_units(file)) < 40 and done_units(file)) or job["JobState"] == "COMPLETED", WAIT, "the requeue")
     config.write_text(config.read_text().replace("3000", "1"))  # the rest quickly
     job, code, log = slurm.ended(number)
     assert code == 0 and int(job["Restarts"]) >= 1, (job, log)
@@ -94,6 +97,7 @@ def stopped_before_the_limit_and_requeued_until_done(slurm, folder):
     now = status(file)
     assert now["outcome"] == "done" and now["charges"] == 0 and not Path(f"{file}.requeues").exists(), now
     assert_equal_results(reference(folder), file)
+    assert Path(f"{file}.old").read_bytes() == earlier and not Path(f"{file}.began").exists()
     assert 0 < int(re.search(r"done: 40 units in .* \((\d+) by earlier runs\)", log)[1]) < 40, log
 
 

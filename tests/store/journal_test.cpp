@@ -67,7 +67,18 @@ TEST(Journal, NamesAMachineShortly) {
     EXPECT_EQ(machine_text("node17.cluster.example", "Intel(R) Xeon(R) Platinum 8480+ CPU @ 2.00GHz"),
               "node17 Intel Xeon Platinum 8480+");
     EXPECT_EQ(machine_text("a", "NVIDIA H200"), "a NVIDIA H200");
+    EXPECT_EQ(machine_text("a", "Intel(R) Xeon(R) CPU (6/79) @ 2.20GHz"), "a Intel Xeon (6/79)");
     EXPECT_LE(machine_text(std::string(64, 'h'), std::string(64, 'm')).size(), kMachineBytes);
+}
+
+TEST(Journal, OneModelIsNoOtherThatBeginsLikeIt) {
+    EXPECT_TRUE(
+        same_model(machine_text("a", "NVIDIA A100-SXM4-80GB"), machine_text("b", "NVIDIA A100-SXM4-80GB")));
+    EXPECT_FALSE(same_model(machine_text("a", "NVIDIA A10"), machine_text("a", "NVIDIA A100-SXM4-80GB")));
+    EXPECT_FALSE(same_model(machine_text("a", "NVIDIA L40S"), machine_text("a", "NVIDIA L4")));
+    std::string const name = "Abacus of the third generation, with beads";
+    EXPECT_TRUE(same_model(machine_text("a", name), machine_text("a-long-host-name", name)))
+        << "both are cut";
 }
 
 }  // namespace

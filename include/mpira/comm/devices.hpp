@@ -36,7 +36,8 @@ Device choose_device(Communicator const& world, DeviceWish wish, bool share = fa
 /// cuda. [collective]
 std::string try_device_sum(CommView world, Device const& device);
 
-/// Model of the CPU ("model name" of /proc/cpuinfo), or the machine's architecture.
+/// Model of the CPU ("model name" of /proc/cpuinfo, where it has no number with family and model), or the
+/// machine's architecture.
 std::string cpu_model();
 
 }  // namespace mpira::comm

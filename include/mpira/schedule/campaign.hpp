@@ -31,6 +31,7 @@ struct CampaignOptions {
     double commit_s = 5;
     std::uint64_t commit_units = 64;
     std::uint64_t commit_bytes = std::uint64_t{256} << 20;
+    double finish_s = 10;  ///< after a gentle stop the unit at hand may go on so long; then it is dropped
     /// This rank's machine, for the journal: GPU or CPU model ("NVIDIA H100", "AMD EPYC 9654").
     std::string machine;
     bool allow_mixed = false;  ///< resume on another machine model

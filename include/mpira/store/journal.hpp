@@ -70,9 +70,9 @@ std::optional<std::string> decode_error(std::span<std::byte const> slot, std::ui
 /// "node17 Xeon Platinum 8480+": host and device model in kMachineBytes. The host keeps at most 16
 /// characters, and marketing ("(R)", "(TM)", "CPU @ 2.00GHz") is left out of the model.
 std::string machine_text(std::string_view host, std::string_view model);
+/// Whether two machine_text() may name one device model: both may have been cut.
+[[nodiscard]] bool same_model(std::string_view machine, std::string_view other);
 
-/// The host name and the CPU model of this machine, for machine_text().
 std::string host_name();
-std::string cpu_model();
 
 }  // namespace mpira::store
