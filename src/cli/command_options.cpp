@@ -26,8 +26,10 @@ void add_campaign_options(CLI::App& app, CommandLine& line) {
     app.add_flag("--fresh", line.fresh,
                  "Start over instead of resuming (an existing file needs --overwrite)");
     app.add_flag("--overwrite", line.overwrite, "With --fresh: rename an existing result to FILE.old");
-    app.add_flag("--allow-mixed", line.allow_mixed,
-                 "Resume on another CPU or GPU model; results may then differ in the last bits");
+    app.add_flag(
+        "--allow-mixed", line.allow_mixed,
+        "Resume on another CPU or GPU model, or by another build; results may then differ in the last "
+        "bits");
     app.add_flag("--no-reserve", line.no_reserve, "Don't reserve disk space at the start");
 }
 

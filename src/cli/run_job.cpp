@@ -21,6 +21,7 @@ schedule::CampaignOptions campaign_options(CommandLine const& line, Settings con
     options.fresh = line.fresh;
     options.overwrite = line.overwrite;
     options.allow_mixed = line.allow_mixed;
+    options.program = build_name();
     options.reserve = settings.flag("store.reserve") && !line.no_reserve;
     options.stripes = static_cast<int>(settings.integer("store.stripe"));
     options.check = check == "none"     ? schedule::ResumeCheck::none

@@ -20,6 +20,10 @@ std::string program_name() {
     return fmt::format("mpira {} (git {})", MPIRA_VERSION, git_id());
 }
 
+std::string build_name() {
+    return fmt::format("{} (git {}, LibTorch {})", MPIRA_VERSION, git_id(), MPIRA_LIBTORCH_VERSION);
+}
+
 std::string versions() {
     return fmt::format("{}\nMPI: {}\nHDF5: {}\nLibTorch: {}\ncompiler: {}\n", program_name(),
                        comm::library_version(), MPIRA_HDF5_VERSION, MPIRA_LIBTORCH_VERSION, __VERSION__);

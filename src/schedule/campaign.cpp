@@ -74,15 +74,21 @@ std::string model_of(std::string const& machine) {
     return space == std::string::npos ? machine : machine.substr(space + 1);
 }
 
-/// Bytes are promised for one model of machine: refuses a second one unless that is allowed.
-void refuse_mixed(comm::CommView world, fs::path const& file, std::string const& machine, bool allowed) {
+/// Bytes are promised for one build on one model of machine: refuses a second one unless that is allowed.
+void refuse_mixed(comm::CommView world, fs::path const& file, std::string const& machine,
+                  CampaignOptions const& options) {
     auto const here = world.gather(machine);
     comm::everywhere(world, [&] {
-        if (!world.is_root() || allowed) return;
+        if (!world.is_root() || options.allow_mixed) return;
+        auto const begun = store::status(file);
+        require(options.program.empty() || begun.version == options.program || begun.done == begun.units,
+                fmt::format("{}: begun by mpira {}, this is {}; bytes are the same by one build only: go on "
+                            "with that one, or use --allow-mixed to take the difference",
+                            file.string(), begun.version, options.program));
         std::string first = here.front();
         std::string first_where = "rank 0";
-        if (auto const before = store::status(file).machines; !before.empty()) {
-            first = before.front().machine;
+        if (!begun.machines.empty()) {
+            first = begun.machines.front().machine;
             first_where = "earlier runs";
         }
         for (std::size_t rank = 0; rank < here.size(); ++rank)
@@ -106,7 +112,8 @@ std::optional<store::Owner> create_and_claim(comm::CommView world, store::Job co
                                {.reserve = options.reserve,
                                 .stripes = options.stripes,
                                 .overwrite = options.overwrite,
-                                .owner_wait_s = options.owner_wait_s});
+                                .owner_wait_s = options.owner_wait_s,
+                                .program = options.program});
             store::remove_flight(file);  // of a file that was here before
         } else {
             ResultFile::require_same(file, job.layout());  // before waiting for an owner in vain
@@ -352,7 +359,7 @@ CampaignOutcome run_campaign(comm::Communicator const& world, store::Job& job, f
     try {
         auto file = comm::everywhere(
             world, [&] { return ResultFile::open(result, job.layout(), {.mode = to_store(options.write)}); });
-        refuse_mixed(world, result, machine, options.allow_mixed);
+        refuse_mixed(world, result, machine, options);
         check_rows(world, file, options.check);
         recorded = settle(world, file, result, options.attendants);
         left = run_units(world, job, file, result, recorded, owner, signals, machine, options, outcome);

@@ -131,8 +131,8 @@ void make_row_arrays(hid_t file, ResultLayout const& layout, bool large) {
 
 /// Writes everything that has no rows.
 void write_contents(hid_t file, ResultLayout const& layout, ResultTables const& tables,
-                    std::vector<std::string> const& obs_columns,
-                    std::vector<std::string> const& var_columns) {
+                    std::vector<std::string> const& obs_columns, std::vector<std::string> const& var_columns,
+                    std::string const& program) {
     {
         h5::Group const root(h5::check(H5Gopen2(file, "/", H5P_DEFAULT), "H5Gopen2"));
         h5::write_encoding(root.get(), "anndata", "0.1.0");
@@ -146,7 +146,7 @@ void write_contents(hid_t file, ResultLayout const& layout, ResultTables const& 
         h5::make_sparse_group(file, matrix.path, layout.rows, matrix.columns);
 
     h5::write_scalar(file, kFormat, std::int64_t{kFormatVersion});
-    h5::write_scalar(file, kVersion, std::string(MPIRA_VERSION));
+    h5::write_scalar(file, kVersion, program.empty() ? std::string(MPIRA_VERSION) : program);
     h5::write_scalar(file, kIdentity, layout.identity.dump());
     h5::write_scalar(file, kLayout, layout_to_json(layout).dump());
     h5::write_scalar(file, kFinished, false);
@@ -228,7 +228,7 @@ void ResultFile::create(std::filesystem::path const& file, ResultLayout const& l
     Draft draft(file, io, options.stripes);
     {
         auto opened = create_hdf5(draft.path());
-        write_contents(opened.get(), layout, tables, obs_columns, var_columns);
+        write_contents(opened.get(), layout, tables, obs_columns, var_columns, options.program);
         make_row_arrays(opened.get(), layout, false);
         h5::check(opened.close(), "closing " + draft.path().string());
         opened = reopen_for_large(draft.path());

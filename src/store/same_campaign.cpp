@@ -43,7 +43,8 @@ bool is_hash(nlohmann::json const& value) {
 }
 
 /// Names what differs: a setting, which users know, before the hashes that follow from it.
-void require_equal(std::filesystem::path const& file, nlohmann::json const& was, nlohmann::json const& now) {
+void require_equal(std::filesystem::path const& file, std::string const& version, nlohmann::json const& was,
+                   nlohmann::json const& now) {
     std::vector<Difference> differences;
     collect("", was, now, differences);
     if (differences.empty()) return;
@@ -53,8 +54,11 @@ void require_equal(std::filesystem::path const& file, nlohmann::json const& was,
     auto const words = [](nlohmann::json const& value) {
         return value.is_discarded() ? std::string("(not given)") : value.dump();
     };
-    fail_usage(fmt::format("output {} was made with {} = {}, now {}; use --fresh or another --output",
-                           file.string(), one.key, words(one.was), words(one.now)));
+    bool const is_unknown = one.was.is_discarded() || one.now.is_discarded();
+    fail_usage(fmt::format(
+        "output {} was made with {} = {}, now {}; {}use --fresh or another --output", file.string(), one.key,
+        words(one.was), words(one.now),
+        is_unknown ? fmt::format("finish it with mpira {}, which made it, or ", version) : std::string()));
 }
 
 }  // namespace
@@ -71,10 +75,10 @@ void require_same_campaign(std::filesystem::path const& file, ResultMap const& m
             fmt::format("output {} is a result of job '{}', not of '{}'; use --fresh or another --output",
                         file.string(), map.layout.job, layout.job));
     // Before the cut: settings are what users know.
-    require_equal(file, map.layout.identity, layout.identity);
+    require_equal(file, map.version, map.layout.identity, layout.identity);
     was.erase("fixed_arrays");
     now.erase("fixed_arrays");
-    require_equal(file, was, now);
+    require_equal(file, map.version, was, now);
     bool same = map.layout.fixed_arrays.size() == layout.fixed_arrays.size();
     for (std::size_t i = 0; same && i < layout.fixed_arrays.size(); ++i) {
         auto const& before = map.layout.fixed_arrays[i];

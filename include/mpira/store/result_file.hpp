@@ -29,6 +29,7 @@ struct CreateOptions {
     int stripes = 0;      ///< over so many of Lustre's storage targets; -1: all, 0: as the folder says
     bool overwrite = false;    ///< an existing file is renamed to FILE.old; without: a usage error
     double owner_wait_s = 15;  ///< how long to wait for the owner of the file that is to be overwritten
+    std::string program = {};  ///< the build that makes it, for whoever goes on; empty: the version alone
     FileIo* io = nullptr;      ///< nullptr: the system's
 };
 
