@@ -91,9 +91,10 @@ bool Dispatcher::others_work(int rank, bool elsewhere) const {
 }
 
 bool Dispatcher::is_last(int rank, std::uint64_t unit) const {
+    if (options_.attempts == 1) return true;
+    if (trouble_.empty()) return false;
     auto const found = trouble_.find(unit);
-    if (found == trouble_.end() || found->second.attempts + 1 < options_.attempts)
-        return options_.attempts == 1;
+    if (found == trouble_.end() || found->second.attempts + 1 < options_.attempts) return false;
     if (!others_work(rank, false)) return true;
     bool const same_node = node_of(found->second.rank) == node_of(rank);
     return ranks_[static_cast<std::size_t>(rank)].failures == 0 && !(same_node && others_work(rank, true));
@@ -143,6 +144,7 @@ Dispatcher::Rank& Dispatcher::at(int rank) {
 }
 
 int Dispatcher::attempts_of(std::uint64_t unit) const {
+    if (trouble_.empty()) return 0;
     auto const found = trouble_.find(unit);
     return found == trouble_.end() ? 0 : found->second.attempts;
 }
@@ -173,7 +175,7 @@ void Dispatcher::ready(int rank, double now) {
 Claim Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
     auto const place = std::find_if(rank.held.begin(), rank.held.end(),
                                     [&](Claim const& claim) { return claim.unit == unit; });
-    ensure(place != rank.held.end(), fmt::format("unit {} is not held by the rank that ran it", unit));
+    ensure(place != rank.held.end(), "a unit is not held by the rank that ran it");
     auto const claim = *place;
     rank.held.erase(place);
     rank.running_since = now;
@@ -192,8 +194,10 @@ void Dispatcher::finished(int rank, std::uint64_t unit, double seconds, double n
     }
     state.measured = std::min(state.measured + 1, 1000);
     state.failures = 0;
-    state.paused = false;  // a unit that it held already
-    paused_.erase(rank);
+    if (state.paused) {  // by a unit that it held already
+        state.paused = false;
+        paused_.erase(rank);
+    }
     model_.learn(cost_[unit], seconds);
     ++done_;
     state.uncommitted.push_back(unit);
@@ -326,7 +330,7 @@ bool Dispatcher::worth_prefetching(Rank const& rank, std::uint64_t unit, double 
 
 std::optional<Claim> Dispatcher::next(double now) {
     if (stopped_) return std::nullopt;
-    end_pauses(now);
+    if (!paused_.empty()) end_pauses(now);
     auto const hand_out = [&](int rank, std::uint64_t unit) {
         auto& state = at(rank);
         bool const suspect = !suspects_.empty() && suspects_.front() == unit;

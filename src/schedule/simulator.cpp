@@ -36,8 +36,8 @@ struct Event {
     int rank = 0;
     std::uint64_t unit = 0;
     int attempt = 0;
-    double seconds = 0;
     bool throws = false;  ///< the unit, when it ends
+    double seconds = 0;
     std::uint64_t count = 0;
     std::uint64_t run = 0;  ///< in which it was made: a restart drops what is under way
 
@@ -244,8 +244,8 @@ private:
              .rank = number,
              .unit = claim.unit,
              .attempt = claim.attempt,
-             .seconds = seconds,
-             .throws = throws});
+             .throws = throws,
+             .seconds = seconds});
     }
 
     void unit_ends(Event const& event) {
