@@ -123,6 +123,7 @@ private:
     // The same cell type again, with fewer regions each time, for training only.
     void append_cutoffs(std::string const& cell_type, std::vector<float> const& scales,
                         std::vector<std::uint32_t> rows) {
+        if (cutoffs_.empty()) return;  // the atlas may have no accessibility
         auto const values = atlas_.accessibility(cell_type);
         for (double const cutoff : cutoffs_) {
             auto const before = rows.size();

@@ -150,6 +150,16 @@ def check_promoters(folder):
     assert card["training"]["held_out"]["entries"] == 2 * sum(on[row[0]] != "" for row in rows)
 
 
+def check_atlas_without_accessibility(folder):
+    """Expression, and what is masked, are learned where nothing says what is accessible."""
+    scan_cells(folder, "bare.h5ad", "--set", "accessibility.table=", "--set", "scales=all_regions")
+    words = [f"atlas={folder / 'bare.h5ad'}", "input.accessibility=constant", "input.rows=all", "input.scale_set=all_regions",
+             "train.epochs=1"]
+    for kind in (["target.kind=expression", "target.expression=A.plus,A.minus"], ["target.kind=masked"]):
+        _, _, card = train(folder, "bare.safetensors", *words, *kind, "--fresh", "--overwrite")
+        assert not any(cell for _, cell in seen(card)), card["seen"]
+
+
 def check_leaving_out(folder):
     kind = ["target.kind=expression", "target.expression={cell_type}.plus,{cell_type}.minus", "target.cell_type=*"]
     _, _, card = train(folder, "type.safetensors", *kind, "holdout.chromosomes=", "holdout.cell_types=B",
@@ -269,6 +279,7 @@ def main():
         check_stages(folder)
         check_what_a_base_has_seen(folder)
         check_promoters(folder)
+        check_atlas_without_accessibility(folder)
         check_leaving_out(folder)
         check_baselines_and_wrong_inputs(folder)
         check_paper_configs(folder)
