@@ -62,20 +62,6 @@ std::vector<genome::HeldOutInterval> held_out_of(model::ModelCard const& card) {
     return intervals;
 }
 
-/// Whether the model saw no base of the locus: all of it lies in held-out intervals, which may adjoin.
-bool is_unseen(model::ModelCard const& card, genome::ElementLibrary::Locus const& locus) {
-    std::int64_t covered = locus.start;
-    for (bool grew = true; grew && covered < locus.end;) {
-        grew = false;
-        for (auto const& one : card.held_out) {
-            if (one.chromosome != locus.chrom || one.start > covered || one.end <= covered) continue;
-            covered = one.end;
-            grew = true;
-        }
-    }
-    return covered >= locus.end;
-}
-
 /// What two models of one campaign must have in common.
 void require_alike(model::ModelCard const& first, std::filesystem::path const& first_file,
                    model::ModelCard const& other, std::filesystem::path const& other_file) {
@@ -175,12 +161,7 @@ void ScreenModels::check_loci() const {
     std::uint64_t seen = 0;
     std::uint64_t first_seen = 0;
     for (std::uint64_t element = 0; element < library_.size(); ++element) {
-        auto const locus = library_.locus(element);
-        if (!locus) continue;
-        auto const model = model_of(element);
-        if (is_unseen(cards_[model], *locus) &&
-            (!has_accessibility() || is_unseen(accessibility_cards_[model], *locus)))
-            continue;
+        if (!library_.locus(element) || is_unseen(element)) continue;
         if (seen++ == 0) first_seen = element;
     }
     if (seen == 0) return;
@@ -191,6 +172,16 @@ void ScreenModels::check_loci() const {
         seen, library_.size(), library_.name(first_seen), file.string());
     if (mode == "refuse") settings_.refuse("model.unseen_locus", message);
     log::info("warning: {}", message);
+}
+
+bool ScreenModels::is_unseen(std::uint64_t element) const {
+    auto const locus = library_.locus(element);
+    auto const unseen_by = [&](model::ModelCard const& card) {
+        return card.holds_out(locus->chrom, locus->start, locus->end);
+    };
+    auto const model = model_of(element);
+    return locus && unseen_by(cards_[model]) &&
+           (!has_accessibility() || unseen_by(accessibility_cards_[model]));
 }
 
 std::size_t ScreenModels::model_of(std::uint64_t element) const {

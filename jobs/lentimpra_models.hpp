@@ -48,6 +48,8 @@ public:
     [[nodiscard]] nlohmann::json hashes() const;
     /// The card of the model that predicts this element.
     [[nodiscard]] model::ModelCard const& card_of(std::uint64_t element) const;
+    /// Whether none of the models that read this element saw a base of its locus; false without a locus.
+    [[nodiscard]] bool is_unseen(std::uint64_t element) const;
     /// The atlas's scale set that divides the windows and elements which a model reads.
     [[nodiscard]] std::string const& scale_set_of(model::ModelCard const& card) const;
     [[nodiscard]] std::string describe() const;

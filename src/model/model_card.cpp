@@ -81,6 +81,18 @@ std::vector<std::string> ModelCard::names_of_outputs() const {
     return names;
 }
 
+bool ModelCard::holds_out(std::string_view chrom, std::int64_t start, std::int64_t end) const {
+    for (bool grew = true; grew && start < end;) {
+        grew = false;
+        for (auto const& one : held_out) {
+            if (one.chromosome != chrom || one.start > start || one.end <= start) continue;
+            start = one.end;
+            grew = true;
+        }
+    }
+    return start >= end;
+}
+
 WeightsKind ModelCard::kind() const {
     if (adaptor) return WeightsKind::adaptor;
     if (script) return WeightsKind::script;

@@ -72,6 +72,8 @@ struct ModelCard {
     std::string content_hash;
 
     [[nodiscard]] std::vector<std::string> names_of_outputs() const;
+    /// Whether all of a locus lies in held-out intervals, which may adjoin.
+    [[nodiscard]] bool holds_out(std::string_view chrom, std::int64_t start, std::int64_t end) const;
     [[nodiscard]] WeightsKind kind() const;
     [[nodiscard]] std::string_view network() const;  ///< "GET", "LoRA adaptor", "CNN", "MLP", "TorchScript"
 };
