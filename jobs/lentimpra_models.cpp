@@ -62,6 +62,11 @@ std::vector<genome::HeldOutInterval> held_out_of(model::ModelCard const& card) {
     return intervals;
 }
 
+/// How far the bases scanned for a region reach beyond it at most.
+std::int64_t scan_reach_bp(atlas::Atlas const& atlas) {
+    return atlas.is_scanned() ? atlas.scan_model().scan_length / 2 : 0;
+}
+
 /// What two models of one campaign must have in common.
 void require_alike(model::ModelCard const& first, std::filesystem::path const& first_file,
                    model::ModelCard const& other, std::filesystem::path const& other_file) {
@@ -121,6 +126,10 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
     // That no site is left is told now, and not by the first unit of each model.
     for (std::size_t model = 0; model < cards_.size(); ++model)
         if (elements_of_model_[model] > 0) static_cast<void>(sites_of(model));
+    for (std::size_t i = 0; i < cards_.size(); ++i)
+        seen_.emplace_back(cards_[i], files_[i], scan_reach_bp(atlas_));
+    for (std::size_t i = 0; i < accessibility_cards_.size(); ++i)
+        seen_.emplace_back(accessibility_cards_[i], accessibility_files_[i], scan_reach_bp(atlas_));
     check_loci();
 }
 
@@ -158,30 +167,39 @@ void ScreenModels::require_fits(model::ModelCard const& card, std::filesystem::p
 void ScreenModels::check_loci() const {
     auto const& mode = settings_.text("model.unseen_locus");
     if (mode == "ignore") return;
-    std::uint64_t seen = 0;
-    std::uint64_t first_seen = 0;
+    std::map<Seen, std::uint64_t> counts;
+    std::uint64_t first_seen = library_.size();
     for (std::uint64_t element = 0; element < library_.size(); ++element) {
         if (!library_.locus(element) || is_unseen(element)) continue;
-        if (seen++ == 0) first_seen = element;
+        ++counts[seen_of(element)];
+        first_seen = std::min(first_seen, element);
     }
-    if (seen == 0) return;
+    if (counts.empty()) return;
     auto const& file = files_[model_of(first_seen)];
     auto const message = fmt::format(
-        "{} of {} elements lie where their model was trained ('{}' and {}): their predictions are not held "
-        "out",
-        seen, library_.size(), library_.name(first_seen), file.string());
+        "{} of {} elements lie where their model was trained ('{}' and {}): {} not wholly in what it holds "
+        "out, {} where "
+        "it or a base of it saw what it predicts, {} where only inputs were seen, as motif features in "
+        "pretraining (a "
+        "region counts with the {} bp that its scan may reach beyond it; holdout.margin_bp keeps them "
+        "apart). Their "
+        "predictions are not held out",
+        counts[Seen::not_held_out] + counts[Seen::targets] + counts[Seen::inputs], library_.size(),
+        library_.name(first_seen), file.string(), counts[Seen::not_held_out], counts[Seen::targets],
+        counts[Seen::inputs], scan_reach_bp(atlas_));
     if (mode == "refuse") settings_.refuse("model.unseen_locus", message);
     log::info("warning: {}", message);
 }
 
-bool ScreenModels::is_unseen(std::uint64_t element) const {
-    auto const locus = library_.locus(element);
-    auto const unseen_by = [&](model::ModelCard const& card) {
-        return card.holds_out(locus->chrom, locus->start, locus->end);
-    };
+Seen ScreenModels::seen_of(std::uint64_t element) const {
+    auto const locus = library_.locus(element).value();
+    auto const by = [&](std::size_t model) { return seen_[model].of(locus.chrom, locus.start, locus.end); };
     auto const model = model_of(element);
-    return locus && unseen_by(cards_[model]) &&
-           (!has_accessibility() || unseen_by(accessibility_cards_[model]));
+    return has_accessibility() ? std::max(by(model), by(cards_.size() + model)) : by(model);
+}
+
+bool ScreenModels::is_unseen(std::uint64_t element) const {
+    return library_.locus(element) && seen_of(element) == Seen::nothing;
 }
 
 std::size_t ScreenModels::model_of(std::uint64_t element) const {
