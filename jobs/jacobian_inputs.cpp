@@ -153,9 +153,10 @@ std::vector<std::uint32_t> JacobianInputs::outputs_of(JacobianCellType const& ce
 std::vector<std::uint32_t> JacobianInputs::chosen_rows(std::uint32_t cell_type) const {
     auto const& one = cell_types_.at(cell_type);
     auto const& wanted = settings_.text("windows.regions");
-    bool const accessible =
-        wanted == "accessible" || (wanted == "model" && one.card.window_regions == "accessible");
-    return accessible ? atlas_.accessible_rows(one.name) : atlas_.all_rows();
+    if (wanted == "accessible") return atlas_.accessible_rows(one.name);
+    return wanted == "model" && one.card.window_regions == "accessible"
+               ? atlas_.accessible_rows(one.name, one.card.least_accessibility)
+               : atlas_.all_rows();
 }
 
 std::vector<float> JacobianInputs::accessibility(std::uint32_t cell_type) const {

@@ -79,6 +79,7 @@ void require_alike(model::ModelCard const& first, std::filesystem::path const& f
     same("window", first.window, other.window);
     same("focus", first.focus, other.focus);
     same("the regions of their windows", first.window_regions, other.window_regions);
+    same("input.least_accessibility", first.least_accessibility, other.least_accessibility);
 }
 
 }  // namespace
@@ -222,8 +223,9 @@ std::string const& ScreenModels::cell_type_of(model::ModelCard const& card) cons
 genome::Sites ScreenModels::sites_of(std::size_t model) const {
     auto const& card = cards_[model];
     auto const& wanted = settings_.text("sites.regions");
-    bool const accessible =
-        wanted == "accessible" || (wanted == "model" && card.window_regions == "accessible");
+    bool const as_trained = wanted == "model" && card.window_regions == "accessible";
+    bool const accessible = wanted == "accessible" || as_trained;
+    auto const least = as_trained ? card.least_accessibility : 0.0;
     auto intervals = held_out_of(card);
     if (has_accessibility()) {
         auto const more = held_out_of(accessibility_cards_[model]);
@@ -241,8 +243,9 @@ genome::Sites ScreenModels::sites_of(std::size_t model) const {
                              atlas_.file().string() + " does not say which regions are promoters");
         filter.classes = {static_cast<std::uint8_t>(site_class == "promoter" ? 1 : 0)};
     }
-    return {atlas_.regions(), accessible ? atlas_.accessible_rows(cell_type_of(card)) : atlas_.all_rows(),
-            rules_, filter};
+    return {atlas_.regions(),
+            accessible ? atlas_.accessible_rows(cell_type_of(card), least) : atlas_.all_rows(), rules_,
+            filter};
 }
 
 /// The uninserted control depends on its window only, so each window is predicted once and remembered, in

@@ -256,6 +256,9 @@ std::vector<std::string> input_differences(Settings const& settings, model::Mode
                 settings.text("input.accessibility"));
     }
     compare("input.rows", base.window_regions, settings.text("input.rows"));
+    if (base.window_regions == settings.text("input.rows"))
+        compare("input.least_accessibility", fmt::format("{:g}", base.least_accessibility),
+                fmt::format("{:g}", settings.number("input.least_accessibility")));
     return sentences;
 }
 
@@ -287,6 +290,7 @@ model::ModelCard card_of(Settings const& settings, Inputs const& inputs) {
         card.held_out.push_back({interval.chrom, interval.start, end});
     }
     card.window_regions = settings.text("input.rows");
+    card.least_accessibility = settings.number("input.least_accessibility");
     if (card.architecture.head == model::HeadKind::expression) {
         card.output_names = output_names(settings);
     }

@@ -92,11 +92,9 @@ private:
         auto const& set = settings_.text("input.scale_set");
         auto scales = atlas_.scale(set == "cell_type" ? cell_type : set);
         for (auto const column : left_out_) scales[column] = std::numeric_limits<float>::infinity();
-        auto rows = accessible_only ? atlas_.accessible_rows(cell_type) : atlas_.all_rows();
-        if (auto const least = settings_.number("input.least_accessibility"); accessible_only && least > 0) {
-            auto const values = atlas_.accessibility(cell_type);
-            std::erase_if(rows, [&](std::uint32_t row) { return values[row] < least; });
-        }
+        auto rows = accessible_only
+                        ? atlas_.accessible_rows(cell_type, settings_.number("input.least_accessibility"))
+                        : atlas_.all_rows();
         if (rows.empty()) {
             settings_.refuse("input.rows", fmt::format("no region is accessible in {}", cell_type));
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpira_test import mpira
+from mpira_test import mpira, read_anndata
 from train_test import make_data, weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,6 +192,19 @@ def check_leaving_out(folder):
         train(folder, "cut.safetensors", *kind, *bound, *words, "--fresh", "--overwrite")
         table = [line.split("\t") for line in (folder / "cut.heldout.tsv").read_text().splitlines()[1:]]
         assert {float(row[4]) > 0 for row in table} == {nonzero} and (len(table) > 40) == (rows == 3), (words, len(table))
+
+    # What is asked of such a model has the regions of its training, unless told otherwise.
+    train(folder, "cut.safetensors", *kind, *bound, "input.least_accessibility=0.9", "--fresh", "--overwrite")
+    open_ones = {row[0]: float(row[2]) for row in (line.split("\t") for line in (folder / "accessibility.tsv").read_text().splitlines())
+                 if row[0] != "region" and float(row[2]) > 0}
+    for regions, least in (("model", 0.9), ("accessible", 0)):
+        mpira("predict", "--set", f"atlas.file={folder / 'cells.h5ad'}", "--set", f"model.weights={folder / 'cut.safetensors'}",
+              "--set", f"windows.regions={regions}", "--set", "windows.ends=shift", "--output", folder / f"cut.{regions}.h5ad", code=0)
+        found = read_anndata(folder / f"cut.{regions}.h5ad").obs
+        names = {f"{row.chrom}:{row.region_start}-{row.region_end}" for row in found.itertuples()}
+        assert names == {name for name, value in open_ones.items() if value >= least}, (regions, len(names))
+    assert "accessible, at least 0.9" in mpira("weights", folder / "cut.safetensors", code=0).text
+    assert "least_accessibility" not in weights(folder / "motif.safetensors")[1]
 
     # Augmentation: the regions of two cutoffs beside all, in training alone; each region is scored once.
     def regions_of(output, *words):
