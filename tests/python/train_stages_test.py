@@ -160,6 +160,24 @@ def check_atlas_without_accessibility(folder):
         assert not any(cell for _, cell in seen(card)), card["seen"]
 
 
+def check_limits_that_f32_rounds(folder):
+    """A limit of 0.7 keeps what the table has as 0.7, which is a little less as a float."""
+    for name, old, new in (("accessibility", "0.200", "0.700"), ("expression", "0.000", "1.000")):
+        (folder / f"rounded.{name}.tsv").write_text((folder / f"{name}.tsv").read_text().replace(old, new))
+    scan_cells(folder, "rounded.h5ad", *(word for name in ("accessibility", "expression") for word in
+                                         ("--set", f"{name}.table={folder}/rounded.{name}.tsv")), "--set", "accessibility.floor=0.7")
+    values = np.array([line.split("\t")[1:] for line in (folder / "rounded.accessibility.tsv").read_text().splitlines()[1:]], float)
+    np.testing.assert_array_equal(np.asarray(read_anndata(folder / "rounded.h5ad").obsm["accessibility"]) > 0, values > 0)
+    words = [f"atlas={folder / 'rounded.h5ad'}", "target.kind=expression", "target.cell_type=A", "target.expression={cell_type}.plus,{cell_type}.minus",
+             "input.least_accessibility=0.7", "train.epochs=0"]
+    train(folder, "rounded.safetensors", *words, "target.least_accessibility=0.7")
+    header, *rows = [line.split("\t") for line in (folder / "rounded.heldout.tsv").read_text().splitlines()]
+    regions = [line.split("\t")[0] for line in (folder / "accessibility.tsv").read_text().splitlines()[1:]]
+    assert len(rows) == sum(value > 0 and region.startswith("chr3:") for region, value in zip(regions, values[:, 0]))
+    assert all(float(row[header.index("target_plus")]) == 1 for row in rows)
+    assert "leave nothing out" in train(folder, "no.safetensors", *words, "input.cutoffs=0.7", code=2).text
+
+
 def check_leaving_out(folder):
     kind = ["target.kind=expression", "target.expression={cell_type}.plus,{cell_type}.minus", "target.cell_type=*"]
     _, _, card = train(folder, "type.safetensors", *kind, "holdout.chromosomes=", "holdout.cell_types=B",
@@ -293,6 +311,7 @@ def main():
         check_what_a_base_has_seen(folder)
         check_promoters(folder)
         check_atlas_without_accessibility(folder)
+        check_limits_that_f32_rounds(folder)
         check_leaving_out(folder)
         check_baselines_and_wrong_inputs(folder)
         check_paper_configs(folder)
