@@ -108,6 +108,10 @@ void JacobianInputs::read_genes() {
     if (file.empty()) {
         if (!settings_.texts("genes.types").empty())
             settings_.refuse("genes.types", "there is no genes.file to choose from");
+        // perturb has no genes.value
+        for (auto const* const key : {"genes.promoter_bp", "genes.value", "outputs.plus", "outputs.minus"})
+            if (std::ranges::find(settings_.schema(), key, &SettingSpec::key) != settings_.schema().end())
+                settings_.refuse_given(key, "is of genes, and there is no genes.file: rows are regions");
         return;
     }
     genes_ = genome::read_genes(file, atlas_.regions().chrom_names, {settings_.texts("genes.types")});

@@ -263,7 +263,10 @@ def check_baselines_and_wrong_inputs(folder):
         (["input.cutoffs=0.5", "input.rows=all", "input.accessibility=constant"], "goes with input.rows"),
         (["input.cutoffs=0.5,0.3"], "'0.3': write numbers above 0 that ascend"), (["input.cutoffs=x"], "'x'"),
         (["input.cutoffs=0.1"], "leave nothing out"), (["input.cutoffs=0.5,3"], "reaches 3; its accessible ones have 0.2 to 1"),
-        (["target.kind=masked", "model.kind=cnn"], "masking"), (["train.ema_decay=1"], "train.ema_decay"),
+        (["target.kind=masked", "target.expression=", "model.kind=cnn"], "masking"),
+        (["target.kind=accessibility", "input.accessibility=constant"], "target.expression: is of target.kind"),
+        (["target.kind=masked", "target.expression=", "target.least_accessibility=0.1"], "target.least_accessibility: is of"),
+        (["mask.ratio=0.3"], "mask.ratio: is of"), (["holdout.motif_cutoff=0.3"], "says who carries holdout.motifs"), (["train.ema_decay=1"], "train.ema_decay"),
     ]
     for words, expected in wrong:
         result = train(folder, "no.safetensors", *kind, *words, code=2)
