@@ -146,6 +146,25 @@ def scales_of_the_cell_type_that_is_named(folder):
     assert "cell_types: give one name" in text and "each.safetensors has no cell_type" in text, text
 
 
+def sites_are_the_regions_of_training(folder):
+    """Those that a model's card calls accessible enough: none where nothing reaches its limit."""
+    prepare(folder, [["chr2", 2000, 3000]])
+    atlas = read_anndata(folder / "atlas.h5ad")
+    for least in (1, 2):
+        write_weights(folder / f"{least}.safetensors", atlas, "expression", 1, [["chr2", 2000, 3000]],
+                      card={"window_regions": "accessible", "least_accessibility": least})
+    run(folder, "--set", f"model.weights={folder}/1.safetensors")
+    none = ["--set", f"model.weights={folder}/2.safetensors", "--output", folder / "none.h5ad"]
+    assert "sites" in run(folder, *none, code=2).text
+    run(folder, *none, "--set", "sites.regions=accessible")
+    np.testing.assert_array_equal(read_anndata(folder / "none.h5ad").X, read_anndata(folder / "out.h5ad").X)
+    (folder / "groups.tsv").write_text("a\tg1\nb\tg2\n")
+    (folder / "table.tsv").write_text("g1\t1.safetensors\ng2\t2.safetensors\n")
+    assert "differ in input.least_accessibility" in run(
+        folder, "--set", "model.weights=", "--set", f"model.weights_by_group={folder}/table.tsv", "--set",
+        f"elements.groups={folder}/groups.tsv", code=2).text
+
+
 def elements_without_motif_or_too_long_are_told(folder):
     prepare(folder, [])
     (folder / "elements.fa").write_text((folder / "elements.fa").read_text() + ">bare\nNNNNNNNNNN\n")
@@ -208,5 +227,5 @@ if __name__ == "__main__":
     run_cases([held_out_wholly, one_base_seen_is_refused, the_accessibility_model_may_not_have_seen_it_either,
                sites_avoid_what_either_model_holds_out, another_accessibility_head_is_refused,
                groups_of_the_accessibility_models_alone, each_group_is_divided_by_its_own_models_scales,
-               scales_of_the_cell_type_that_is_named,
+               scales_of_the_cell_type_that_is_named, sites_are_the_regions_of_training,
                elements_without_motif_or_too_long_are_told, what_a_base_or_a_scan_window_read_was_seen])
