@@ -132,6 +132,12 @@ FeaturesExpression::FeaturesExpression(Settings const& settings, genome::ChromSi
         settings.refuse(
             genes.empty() ? "expression.genes" : "expression.annotation",
             "expression by gene takes both: a table of genes, and the annotation that says where they start");
+    if (genes.empty()) {
+        for (auto const* const key :
+             {"expression.values", "expression.layer", "expression.cell_types", "expression.promoter_bp",
+              "expression.shared_promoter", "expression.least_accessibility"})
+            settings.refuse_given(key, "is of expression.genes, which is not given");
+    }
     if (!table.empty()) table_ = read_table(settings, chroms, regions, names);
     if (!cage.empty()) {
         cage_ = atlas::CageExpression(cage, chroms, regions);

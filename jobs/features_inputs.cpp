@@ -22,9 +22,12 @@ std::vector<genome::Motif> read_motifs(Settings const& settings) {
                         "name either a JASPAR release here or a text file in motifs.file, or hits that were "
                         "found already in motifs.hits");
     }
-    return jaspar.empty() ? genome::read_motifs(file)
-                          : genome::read_jaspar_sqlite(jaspar, settings.text("motifs.collection"),
-                                                       settings.text("motifs.tax_group"));
+    if (!jaspar.empty())
+        return genome::read_jaspar_sqlite(jaspar, settings.text("motifs.collection"),
+                                          settings.text("motifs.tax_group"));
+    for (auto const* const key : {"motifs.collection", "motifs.tax_group"})
+        settings.refuse_given(key, "chooses from motifs.jaspar; of motifs.file all motifs are read");
+    return genome::read_motifs(file);
 }
 
 genome::Background read_background(Settings const& settings, genome::Fasta& fasta) {

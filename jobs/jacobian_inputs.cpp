@@ -108,6 +108,10 @@ void JacobianInputs::read_genes() {
     if (file.empty()) {
         if (!settings_.texts("genes.types").empty())
             settings_.refuse("genes.types", "there is no genes.file to choose from");
+        // perturb has no genes.value
+        for (auto const* const key : {"genes.promoter_bp", "genes.value", "outputs.plus", "outputs.minus"})
+            if (std::ranges::find(settings_.schema(), key, &SettingSpec::key) != settings_.schema().end())
+                settings_.refuse_given(key, "is of genes, and there is no genes.file: rows are regions");
         return;
     }
     genes_ = genome::read_genes(file, atlas_.regions().chrom_names, {settings_.texts("genes.types")});
@@ -153,9 +157,10 @@ std::vector<std::uint32_t> JacobianInputs::outputs_of(JacobianCellType const& ce
 std::vector<std::uint32_t> JacobianInputs::chosen_rows(std::uint32_t cell_type) const {
     auto const& one = cell_types_.at(cell_type);
     auto const& wanted = settings_.text("windows.regions");
-    bool const accessible =
-        wanted == "accessible" || (wanted == "model" && one.card.window_regions == "accessible");
-    return accessible ? atlas_.accessible_rows(one.name) : atlas_.all_rows();
+    if (wanted == "accessible") return atlas_.accessible_rows(one.name);
+    return wanted == "model" && one.card.window_regions == "accessible"
+               ? atlas_.accessible_rows(one.name, one.card.least_accessibility)
+               : atlas_.all_rows();
 }
 
 std::vector<float> JacobianInputs::accessibility(std::uint32_t cell_type) const {

@@ -168,6 +168,7 @@ void LentiMpra::run_element(std::uint64_t element, std::uint64_t row, store::Uni
     bool const no_motif = std::ranges::all_of(features, [](float value) { return value == 0; });
     rows.array<std::uint8_t>("obs/no_motif")[row] = no_motif ? 1 : 0;
     rows.array<std::uint8_t>("obs/cut_to_middle")[row] = features_.is_cut(element) ? 1 : 0;
+    if (parts().has_loci()) rows.array<std::uint8_t>("obs/unseen")[row] = models_.is_unseen(element) ? 1 : 0;
     if (raw_type == "f32") {
         std::copy(raw_.begin(), raw_.end(),
                   rows.array<float>("obsm/raw").begin() + static_cast<std::ptrdiff_t>(row * raw_.size()));

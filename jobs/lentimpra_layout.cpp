@@ -42,7 +42,8 @@ store::Frame elements_of(genome::ElementLibrary const& library) {
     return obs;
 }
 
-nlohmann::json notes_of(Settings const& settings) {
+nlohmann::json notes_of(ScreenParts const& parts) {
+    auto const& settings = parts.settings;
     nlohmann::json notes;
     notes["X"] =
         "quantity.arm.statistic; arms: element (inserted), uninserted (same windows, accessibility of the "
@@ -58,6 +59,10 @@ nlohmann::json notes_of(Settings const& settings) {
         "region and nothing else, so such rows differ by their sites only.";
     notes["cut_to_middle"] =
         "The element is longer than scan_length_bp: motifs outside its middle are not seen.";
+    if (parts.has_loci())
+        notes["unseen"] =
+            "The models that read the element, that of accessibility too, saw no base of its locus in "
+            "training, by their cards.";
     notes["vector_features"] =
         "Scaled features of the vector without an element, a row for each of vector_scale_sets.";
     if (!settings.path("elements.scanned_as").empty())
@@ -95,6 +100,7 @@ store::ResultLayout screen_layout(ScreenParts const& parts) {
                          {"obs/insertions", store::Type::i32, {}},
                          {"obs/no_motif", store::Type::boolean, {}},
                          {"obs/cut_to_middle", store::Type::boolean, {}}};
+    if (parts.has_loci()) layout.row_arrays.push_back({"obs/unseen", store::Type::boolean, {}});
     if (settings.text("results.raw") != "none") {
         auto const type = settings.text("results.raw") == "f16" ? store::Type::f16 : store::Type::f32;
         auto const outputs = parts.models.cards().front().names_of_outputs().size();
@@ -144,7 +150,7 @@ store::ResultTables screen_tables(ScreenParts const& parts) {
         uns["early_stop"] = {
             {"se", se},
             {"looks", std::vector<std::int64_t>(model::kStopLooks.begin(), model::kStopLooks.end())}};
-    uns["notes"] = notes_of(parts.settings);
+    uns["notes"] = notes_of(parts);
     return tables;
 }
 

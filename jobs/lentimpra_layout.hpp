@@ -22,6 +22,8 @@ struct ScreenParts {
     ScreenModels const& models;
     ElementFeatures const& features;
     std::vector<std::string> const& statistics;  ///< columns of X
+
+    [[nodiscard]] bool has_loci() const { return library.locus(0).has_value(); }  ///< all elements, or none
 };
 
 /// Rows and arrays of the result file, and what a resume must find unchanged.

@@ -62,18 +62,9 @@ std::vector<genome::HeldOutInterval> held_out_of(model::ModelCard const& card) {
     return intervals;
 }
 
-/// Whether the model saw no base of the locus: all of it lies in held-out intervals, which may adjoin.
-bool is_unseen(model::ModelCard const& card, genome::ElementLibrary::Locus const& locus) {
-    std::int64_t covered = locus.start;
-    for (bool grew = true; grew && covered < locus.end;) {
-        grew = false;
-        for (auto const& one : card.held_out) {
-            if (one.chromosome != locus.chrom || one.start > covered || one.end <= covered) continue;
-            covered = one.end;
-            grew = true;
-        }
-    }
-    return covered >= locus.end;
+/// How far the bases scanned for a region reach beyond it at most.
+std::int64_t scan_reach_bp(atlas::Atlas const& atlas) {
+    return atlas.is_scanned() ? atlas.scan_model().scan_length / 2 : 0;
 }
 
 /// What two models of one campaign must have in common.
@@ -88,6 +79,7 @@ void require_alike(model::ModelCard const& first, std::filesystem::path const& f
     same("window", first.window, other.window);
     same("focus", first.focus, other.focus);
     same("the regions of their windows", first.window_regions, other.window_regions);
+    same("input.least_accessibility", first.least_accessibility, other.least_accessibility);
 }
 
 }  // namespace
@@ -135,6 +127,10 @@ ScreenModels::ScreenModels(Settings const& settings, atlas::Atlas const& atlas,
     // That no site is left is told now, and not by the first unit of each model.
     for (std::size_t model = 0; model < cards_.size(); ++model)
         if (elements_of_model_[model] > 0) static_cast<void>(sites_of(model));
+    for (std::size_t i = 0; i < cards_.size(); ++i)
+        seen_.emplace_back(cards_[i], files_[i], scan_reach_bp(atlas_));
+    for (std::size_t i = 0; i < accessibility_cards_.size(); ++i)
+        seen_.emplace_back(accessibility_cards_[i], accessibility_files_[i], scan_reach_bp(atlas_));
     check_loci();
 }
 
@@ -172,25 +168,39 @@ void ScreenModels::require_fits(model::ModelCard const& card, std::filesystem::p
 void ScreenModels::check_loci() const {
     auto const& mode = settings_.text("model.unseen_locus");
     if (mode == "ignore") return;
-    std::uint64_t seen = 0;
-    std::uint64_t first_seen = 0;
+    std::map<Seen, std::uint64_t> counts;
+    std::uint64_t first_seen = library_.size();
     for (std::uint64_t element = 0; element < library_.size(); ++element) {
-        auto const locus = library_.locus(element);
-        if (!locus) continue;
-        auto const model = model_of(element);
-        if (is_unseen(cards_[model], *locus) &&
-            (!has_accessibility() || is_unseen(accessibility_cards_[model], *locus)))
-            continue;
-        if (seen++ == 0) first_seen = element;
+        if (!library_.locus(element) || is_unseen(element)) continue;
+        ++counts[seen_of(element)];
+        first_seen = std::min(first_seen, element);
     }
-    if (seen == 0) return;
+    if (counts.empty()) return;
     auto const& file = files_[model_of(first_seen)];
     auto const message = fmt::format(
-        "{} of {} elements lie where their model was trained ('{}' and {}): their predictions are not held "
-        "out",
-        seen, library_.size(), library_.name(first_seen), file.string());
+        "{} of {} elements lie where their model was trained ('{}' and {}): {} not wholly in what it holds "
+        "out, {} where "
+        "it or a base of it saw what it predicts, {} where only inputs were seen, as motif features in "
+        "pretraining (a "
+        "region counts with the {} bp that its scan may reach beyond it; holdout.margin_bp keeps them "
+        "apart). Their "
+        "predictions are not held out",
+        counts[Seen::not_held_out] + counts[Seen::targets] + counts[Seen::inputs], library_.size(),
+        library_.name(first_seen), file.string(), counts[Seen::not_held_out], counts[Seen::targets],
+        counts[Seen::inputs], scan_reach_bp(atlas_));
     if (mode == "refuse") settings_.refuse("model.unseen_locus", message);
     log::info("warning: {}", message);
+}
+
+Seen ScreenModels::seen_of(std::uint64_t element) const {
+    auto const locus = library_.locus(element).value();
+    auto const by = [&](std::size_t model) { return seen_[model].of(locus.chrom, locus.start, locus.end); };
+    auto const model = model_of(element);
+    return has_accessibility() ? std::max(by(model), by(cards_.size() + model)) : by(model);
+}
+
+bool ScreenModels::is_unseen(std::uint64_t element) const {
+    return library_.locus(element) && seen_of(element) == Seen::nothing;
 }
 
 std::size_t ScreenModels::model_of(std::uint64_t element) const {
@@ -213,8 +223,9 @@ std::string const& ScreenModels::cell_type_of(model::ModelCard const& card) cons
 genome::Sites ScreenModels::sites_of(std::size_t model) const {
     auto const& card = cards_[model];
     auto const& wanted = settings_.text("sites.regions");
-    bool const accessible =
-        wanted == "accessible" || (wanted == "model" && card.window_regions == "accessible");
+    bool const as_trained = wanted == "model" && card.window_regions == "accessible";
+    bool const accessible = wanted == "accessible" || as_trained;
+    auto const least = as_trained ? card.least_accessibility : 0.0;
     auto intervals = held_out_of(card);
     if (has_accessibility()) {
         auto const more = held_out_of(accessibility_cards_[model]);
@@ -232,8 +243,9 @@ genome::Sites ScreenModels::sites_of(std::size_t model) const {
                              atlas_.file().string() + " does not say which regions are promoters");
         filter.classes = {static_cast<std::uint8_t>(site_class == "promoter" ? 1 : 0)};
     }
-    return {atlas_.regions(), accessible ? atlas_.accessible_rows(cell_type_of(card)) : atlas_.all_rows(),
-            rules_, filter};
+    return {atlas_.regions(),
+            accessible ? atlas_.accessible_rows(cell_type_of(card), least) : atlas_.all_rows(), rules_,
+            filter};
 }
 
 /// The uninserted control depends on its window only, so each window is predicted once and remembered, in

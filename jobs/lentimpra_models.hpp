@@ -16,6 +16,8 @@
 #include "mpira/model/insertion.hpp"
 #include "mpira/model/model_card.hpp"
 
+#include "jobs/seen_loci.hpp"
+
 namespace mpira::jobs {
 
 /// A model made ready: its sites and its predictors.
@@ -28,8 +30,9 @@ struct Screen {
 };
 
 /// Which weights predict which elements, and where those may be inserted. Checks at the start that each model
-/// fits the atlas and (by setting) never saw its elements' loci; loads a model when its first element comes
-/// and keeps the last ones, two or as many as fit into 2 GiB (on a GPU 4).
+/// fits the atlas and (by setting) that nothing was seen of its elements' loci, by it or a base of it, as
+/// seen_loci.hpp says; loads a model when its first element comes and keeps the last ones, two or as many as
+/// fit into 2 GiB (on a GPU 4).
 class ScreenModels {
 public:
     ScreenModels(Settings const& settings, atlas::Atlas const& atlas, genome::ElementLibrary const& library,
@@ -48,11 +51,16 @@ public:
     [[nodiscard]] nlohmann::json hashes() const;
     /// The card of the model that predicts this element.
     [[nodiscard]] model::ModelCard const& card_of(std::uint64_t element) const;
+    /// Whether no model that reads this element saw a base of its locus (seen_loci.hpp); false without a
+    /// locus.
+    [[nodiscard]] bool is_unseen(std::uint64_t element) const;
     /// The atlas's scale set that divides the windows and elements which a model reads.
     [[nodiscard]] std::string const& scale_set_of(model::ModelCard const& card) const;
     [[nodiscard]] std::string describe() const;
 
 private:
+    /// The most that one of the models which read this element saw; the element has a locus.
+    [[nodiscard]] Seen seen_of(std::uint64_t element) const;
     struct Loaded {
         std::size_t model;
         std::unique_ptr<Screen> screen;
@@ -77,6 +85,7 @@ private:
     std::vector<std::filesystem::path> accessibility_files_;
     std::vector<model::ModelCard> cards_;
     std::vector<model::ModelCard> accessibility_cards_;
+    std::vector<SeenLoci> seen_;  ///< by the models, then by the accessibility models
     std::vector<std::uint64_t> elements_of_model_;
     std::list<Loaded> loaded_;  ///< most recent first
 };

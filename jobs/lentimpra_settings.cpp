@@ -88,7 +88,8 @@ std::vector<SettingSpec> lentimpra_settings() {
         {"model.unseen_locus",
          Kind::text,
          text("warn"),
-         "Elements with a locus (BED) that their model was trained on: refuse, warn, or ignore.",
+         "Elements with a locus (BED) of which their model, or the weights that it began from, saw a base: "
+         "refuse, warn, or ignore.",
          Affects::result,
          {"refuse", "warn", "ignore"}},
         {kInsertionBatch.key,

@@ -40,10 +40,9 @@ std::vector<std::uint32_t> all_features(NetworkMatrix const& matrix) {
 
 /// Distinct genes of these rows.
 std::uint64_t count_genes(NetworkMatrix const& matrix, std::span<std::uint64_t const> rows) {
-    std::vector<std::uint8_t> seen(matrix.genes().size(), 0);
-    std::uint64_t count = 0;
-    for (auto const row : rows) count += seen[matrix.gene_of(row)]++ == 0 ? 1 : 0;
-    return count;
+    std::vector<bool> seen(matrix.genes().size());
+    for (auto const row : rows) seen[matrix.gene_of(row)] = true;
+    return static_cast<std::uint64_t>(std::ranges::count(seen, true));
 }
 
 }  // namespace

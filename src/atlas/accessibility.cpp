@@ -229,9 +229,11 @@ void Accessibility::set_floor(AccessibilityFloor const& floor, std::string_view 
     require(!of_counts || state_->counts,
             fmt::format("{}: only accessibility.counts has this scale; write value", where));
     state_->floor = floor;
+    // A limit of values is of their type: 0.7 is not below 0.7.
+    if (!of_counts) state_->floor.least = double{static_cast<float>(floor.least)};
     auto const largest = state_->largest(floor.scale);
     for (std::size_t type = 0; type < largest.size(); ++type)
-        require(largest[type] >= floor.least,
+        require(largest[type] >= state_->floor.least,
                 fmt::format("{}: no region of '{}' reaches {}, the largest is {:.4g}", where,
                             state_->cell_types[type], floor.least, largest[type]));
 }

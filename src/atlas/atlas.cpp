@@ -133,11 +133,12 @@ std::vector<std::uint32_t> Atlas::all_rows() const {
     return rows;
 }
 
-std::vector<std::uint32_t> Atlas::accessible_rows(std::string_view cell_type) const {
+std::vector<std::uint32_t> Atlas::accessible_rows(std::string_view cell_type, double least) const {
+    auto const limit = static_cast<float>(least);  // as values are: 0.7 is not below 0.7
     auto const signal = accessibility(cell_type);
     std::vector<std::uint32_t> rows;
     for (std::uint32_t row = 0; row < signal.size(); ++row) {
-        if (signal[row] > 0) {
+        if (signal[row] > 0 && signal[row] >= limit) {
             rows.push_back(row);
         }
     }

@@ -58,7 +58,10 @@ void print_card(fs::path const& file, model::ModelCard const& card) {
     line("motifs", fmt::format("{}: {}", card.motifs.size(), short_list(card.motifs)));
     line("scan model", card.scan_hash);
     line("window", fmt::format("{} regions, read at {}", card.window, card.focus));
-    line("window regions", card.window_regions);
+    line("window regions",
+         card.least_accessibility > 0
+             ? fmt::format("{}, at least {:g}", card.window_regions, card.least_accessibility)
+             : card.window_regions);
     line("accessibility", std::string(model::name_of(card.accessibility)));
     line("cell type", card.cell_type);
     auto const [least, most] = std::minmax_element(card.scales.begin(), card.scales.end());

@@ -81,6 +81,18 @@ std::vector<std::string> ModelCard::names_of_outputs() const {
     return names;
 }
 
+bool ModelCard::holds_out(std::string_view chrom, std::int64_t start, std::int64_t end) const {
+    for (bool grew = true; grew && start < end;) {
+        grew = false;
+        for (auto const& one : held_out) {
+            if (one.chromosome != chrom || one.start > start || one.end <= start) continue;
+            start = one.end;
+            grew = true;
+        }
+    }
+    return start >= end;
+}
+
 WeightsKind ModelCard::kind() const {
     if (adaptor) return WeightsKind::adaptor;
     if (script) return WeightsKind::script;
@@ -121,6 +133,7 @@ void to_json(nlohmann::json& json, ModelCard const& card) {
             {"output_names", card.output_names},
             {"training", card.training},
             {"content_hash", card.content_hash}};
+    if (card.least_accessibility > 0) json["least_accessibility"] = card.least_accessibility;
     if (card.baseline) json["architecture"] = *card.baseline;
     if (card.script)
         json["architecture"] = {{"network", kScript},
@@ -174,6 +187,8 @@ void from_json(nlohmann::json const& json, ModelCard& card) {
                                  interval[2].get<std::int64_t>()});
     }
     card.window_regions = fields.get<std::string>("window_regions");
+    card.least_accessibility =
+        json.contains("least_accessibility") ? fields.get<double>("least_accessibility") : 0;
     card.parents = fields.get<std::vector<std::string>>("parents");
     card.seen = json.value("seen", nlohmann::json());
     card.output_names = fields.get<std::vector<std::string>>("output_names");

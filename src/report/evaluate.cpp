@@ -44,7 +44,7 @@ std::vector<Subset> subsets_of(AssayData const& data) {
     };
     add("all", [](auto const& sequence) { return !sequence.is_control; });
     for (bool const held_out : {true, false})
-        add(held_out ? "held out" : "trained on",
+        add(held_out ? "held out" : "not held out",
             [=](auto const& sequence) { return !sequence.is_control && sequence.held_out == held_out; });
     std::set<std::string> groups, states;
     for (auto const& sequence : data.sequences) {

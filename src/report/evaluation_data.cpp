@@ -123,17 +123,16 @@ std::string sequence_of(ScreenRows const& rows, std::uint64_t row, std::span<std
     return "element " + name;
 }
 
-/// What the models held out: an element in it was seen by none that may read it.
-std::vector<model::Interval> held_out_of(ExportSource const& source) {
-    std::vector<model::Interval> all;
-    if (!source.reader().contains("uns/model_cards")) return all;
-    for (auto const& text : source.reader().strings("uns/model_cards")) {
-        auto const card = nlohmann::json::parse(text, nullptr, false);
-        if (!card.is_object() || !card.contains("held_out")) continue;
-        auto const held_out = card.get<model::ModelCard>().held_out;
-        all.insert(all.end(), held_out.begin(), held_out.end());
-    }
-    return all;
+/// The cards of predictions, a cell type each.
+std::map<std::string, model::ModelCard> cards_of(ExportSource const& source) {
+    std::map<std::string, model::ModelCard> cards;
+    if (!source.reader().contains("uns/model_cards") || !source.reader().contains("uns/cell_types"))
+        return cards;
+    auto const texts = source.reader().strings("uns/model_cards");
+    auto const names = source.reader().strings("uns/cell_types");
+    for (std::size_t i = 0; i < std::min(texts.size(), names.size()); ++i)
+        cards.emplace(names[i], nlohmann::json::parse(texts[i]).get<model::ModelCard>());
+    return cards;
 }
 
 double mean_of(std::span<double const> values) {
@@ -227,15 +226,21 @@ void add_states(AssayData& data, EvaluateChoice const& choice) {
                      choice.states.string()));
 }
 
+/// A screen says itself which elements its models saw; of predictions the cell type's card does.
 void add_held_out(AssayData& data, ExportSource const& source) {
-    auto const held_out = held_out_of(source);
-    if (held_out.empty()) return;
+    if (auto const* const unseen = source.find("unseen")) {
+        for (auto& sequence : data.sequences)
+            sequence.held_out = std::ranges::all_of(
+                sequence.rows, [&](std::uint64_t row) { return unseen->number(row) != 0; });
+        return;
+    }
+    auto const* const cell_type = source.find("cell_type");
+    if (cell_type == nullptr) return;
+    auto const cards = cards_of(source);
     for (auto& sequence : data.sequences) {
-        if (sequence.chrom.empty()) continue;
-        sequence.held_out = std::ranges::any_of(held_out, [&](model::Interval const& interval) {
-            return interval.chromosome == sequence.chrom && interval.start <= sequence.start &&
-                   sequence.end <= interval.end;
-        });
+        auto const card = cards.find(cell_type->text(sequence.rows.front()));
+        if (sequence.chrom.empty() || card == cards.end() || card->second.held_out.empty()) continue;
+        sequence.held_out = card->second.holds_out(sequence.chrom, sequence.start, sequence.end);
     }
 }
 

@@ -23,7 +23,7 @@ struct AssaySequence {
     std::string group;
     std::string state;
     bool is_control = false;
-    std::optional<bool> held_out;  ///< by every model that could read it; nothing where no card says
+    std::optional<bool> held_out;  ///< from the models that read it; nothing where nothing says so
     std::uint32_t locus = 0;       ///< 1 Mb of a chromosome; its own number without a place
     double other_score = 0;        ///< of predictions, where another program's scores stand beside them
     std::uint32_t fold = 0;        ///< of baselines: a chromosome, or a tenth of the loci

@@ -113,9 +113,11 @@ private:
     /// The rows of the atlas that windows of a cell type consist of.
     [[nodiscard]] std::vector<std::uint32_t> chosen_rows(std::size_t number) const {
         auto const wanted = source_.rows().layout().identity.at("windows.regions").get<std::string>();
-        bool const accessible =
-            wanted == "accessible" || (wanted == "model" && cards_[number].window_regions == "accessible");
-        return accessible ? atlas_.accessible_rows(names_[number]) : atlas_.all_rows();
+        if (wanted == "accessible") return atlas_.accessible_rows(names_[number]);
+        auto const& card = cards_[number];
+        return wanted == "model" && card.window_regions == "accessible"
+                   ? atlas_.accessible_rows(names_[number], card.least_accessibility)
+                   : atlas_.all_rows();
     }
     /// Where a region of a window is put: the focus at the place where the reader looks for it. Nothing in
     /// the network depends on the order of regions, and their coordinates are beside them, so a window that

@@ -63,6 +63,17 @@ void check_input_settings(Settings const& settings, atlas::Atlas const& atlas,
     if (head == model::HeadKind::expression && settings.texts("target.expression").empty()) {
         settings.refuse("target.expression", "name the columns to predict");
     }
+    if (head != model::HeadKind::expression) {
+        for (auto const* const key : {"target.expression", "target.least_accessibility"})
+            settings.refuse_given(key, fmt::format("is of target.kind = \"expression\", this one is \"{}\"",
+                                                   settings.text("target.kind")));
+    }
+    if (head != model::HeadKind::masked) {
+        for (auto const* const key : {"mask.ratio", "mask.draw"})
+            settings.refuse_given(key, "is of target.kind = \"masked\", which alone masks regions");
+    }
+    if (settings.texts("holdout.motifs").empty())
+        settings.refuse_given("holdout.motif_cutoff", "says who carries holdout.motifs, and none are given");
     if (head == model::HeadKind::masked && settings.integer("target.permute_labels") >= 0) {
         settings.refuse("target.permute_labels", "masked pretraining has no labels");
     }
@@ -256,6 +267,9 @@ std::vector<std::string> input_differences(Settings const& settings, model::Mode
                 settings.text("input.accessibility"));
     }
     compare("input.rows", base.window_regions, settings.text("input.rows"));
+    if (base.window_regions == settings.text("input.rows"))
+        compare("input.least_accessibility", fmt::format("{:g}", base.least_accessibility),
+                fmt::format("{:g}", settings.number("input.least_accessibility")));
     return sentences;
 }
 
@@ -287,6 +301,7 @@ model::ModelCard card_of(Settings const& settings, Inputs const& inputs) {
         card.held_out.push_back({interval.chrom, interval.start, end});
     }
     card.window_regions = settings.text("input.rows");
+    card.least_accessibility = settings.number("input.least_accessibility");
     if (card.architecture.head == model::HeadKind::expression) {
         card.output_names = output_names(settings);
     }

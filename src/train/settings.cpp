@@ -139,7 +139,9 @@ std::vector<SettingSpec> train_schema() {
         integer(
             "holdout.margin_bp", 0, 0, 1e9,
             "Regions nearer than this to a held-out interval are used for nothing. Half the scan length of "
-            "the atlas keeps any base of a test region's scan window out of training. The margin of a fold "
+            "the atlas keeps all bases of the interval out of training's scan windows; the whole of it those "
+            "of a test "
+            "region's scan window, too, which may reach beyond the interval. The margin of a fold "
             "file counts where it is larger."),
         text("validation.mode", "next",
              "Where the best epoch is chosen, never in the test set: next (where a fold file says, else the "

@@ -35,15 +35,16 @@ std::vector<std::size_t> motif_columns(Settings const& settings, atlas::Atlas co
     return columns;
 }
 
-std::vector<double> cutoffs_of(Settings const& settings) {
-    std::vector<double> cutoffs;
+// Limits are of the atlas's type: 0.7 there is not below 0.7 here.
+std::vector<float> cutoffs_of(Settings const& settings) {
+    std::vector<float> cutoffs;
     for (auto const& text : settings.texts("input.cutoffs")) {
         auto const cutoff = text::to_number(text);
-        if (!cutoff || !(*cutoff > (cutoffs.empty() ? 0 : cutoffs.back()))) {
+        if (!cutoff || !(static_cast<float>(*cutoff) > (cutoffs.empty() ? 0 : cutoffs.back()))) {
             settings.refuse("input.cutoffs",
                             fmt::format("'{}': write numbers above 0 that ascend, as 0.6,0.75", text));
         }
-        cutoffs.push_back(*cutoff);
+        cutoffs.push_back(static_cast<float>(*cutoff));
     }
     return cutoffs;
 }
@@ -92,11 +93,9 @@ private:
         auto const& set = settings_.text("input.scale_set");
         auto scales = atlas_.scale(set == "cell_type" ? cell_type : set);
         for (auto const column : left_out_) scales[column] = std::numeric_limits<float>::infinity();
-        auto rows = accessible_only ? atlas_.accessible_rows(cell_type) : atlas_.all_rows();
-        if (auto const least = settings_.number("input.least_accessibility"); accessible_only && least > 0) {
-            auto const values = atlas_.accessibility(cell_type);
-            std::erase_if(rows, [&](std::uint32_t row) { return values[row] < least; });
-        }
+        auto rows = accessible_only
+                        ? atlas_.accessible_rows(cell_type, settings_.number("input.least_accessibility"))
+                        : atlas_.all_rows();
         if (rows.empty()) {
             settings_.refuse("input.rows", fmt::format("no region is accessible in {}", cell_type));
         }
@@ -123,8 +122,9 @@ private:
     // The same cell type again, with fewer regions each time, for training only.
     void append_cutoffs(std::string const& cell_type, std::vector<float> const& scales,
                         std::vector<std::uint32_t> rows) {
+        if (cutoffs_.empty()) return;  // the atlas may have no accessibility
         auto const values = atlas_.accessibility(cell_type);
-        for (double const cutoff : cutoffs_) {
+        for (float const cutoff : cutoffs_) {
             auto const before = rows.size();
             std::erase_if(rows, [&](std::uint32_t row) { return values[row] < cutoff; });
             if (rows.empty()) {
@@ -166,7 +166,8 @@ private:
             for (auto const& name : columns_of(settings_, cell_type, cell_types_.size() > 1)) {
                 columns.push_back(atlas_.expression(name));
             }
-            if (auto const least = settings_.number("target.least_accessibility"); least > 0) {
+            if (auto const least = static_cast<float>(settings_.number("target.least_accessibility"));
+                least > 0) {
                 auto const values = atlas_.accessibility(cell_type);
                 for (auto const row : rows) {
                     if (values[row] >= least) continue;
@@ -199,7 +200,7 @@ private:
     std::vector<std::string> cell_types_;
     std::vector<std::size_t> left_out_;
     std::vector<std::size_t> carried_;
-    std::vector<double> cutoffs_;
+    std::vector<float> cutoffs_;
     bool has_cut_ = false;  // some cutoff left some region out
     TrainingTable table_;
 };

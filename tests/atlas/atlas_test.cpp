@@ -62,6 +62,7 @@ TEST_F(AtlasFiles, GivesBackWhatWasWritten) {
     EXPECT_THAT(atlas.promoter(), testing::ElementsAre(0, 1, 0, 1));
     EXPECT_THAT(atlas.accessibility("Mbn2"), testing::ElementsAre(0, 0, 2, 0));
     EXPECT_THAT(atlas.accessible_rows("Kc"), testing::ElementsAre(0, 2, 3));
+    EXPECT_THAT(atlas.accessible_rows("Kc", 0.7), testing::ElementsAre(0, 2));
     EXPECT_THAT(atlas.all_rows(), testing::ElementsAre(0, 1, 2, 3));
     EXPECT_TRUE(atlas.has_cell_type("Kc"));
     EXPECT_FALSE(atlas.has_cell_type("K562"));

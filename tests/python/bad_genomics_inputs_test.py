@@ -180,6 +180,8 @@ CASES = [
     ("motif twice", F, edit("motifs.meme", "MOTIF m1 ", "MOTIF m0 "), [], ["motifs.meme", "m0"]),
     ("two sources of motifs", F, nothing, ["--set", "motifs.jaspar={}/motifs.meme"], ["motifs.jaspar"]),
     ("JASPAR is no SQLite", F, nothing, ["--set", "motifs.file=", "--set", "motifs.jaspar={}/genome.fa"], ["genome.fa"]),
+    ("group of motifs of a text file", F, nothing, ["--set", "motifs.tax_group=insects"], ["motifs.tax_group", "motifs.jaspar"]),
+    ("collection of motifs of a text file", F, nothing, ["--set", "motifs.collection=PBM"], ["motifs.collection", "motifs.jaspar"]),
     ("cluster of an unknown motif", F, add("clusters.tsv", "m77\tf1\n"), [], ["clusters.tsv", "m77"]),
     ("cluster with one column", F, line("clusters.tsv", 2, "m1"), [], ["clusters.tsv", "2"]),
     ("p-value above 1", F, nothing, ["--set", "scan.p_value=2"], ["scan.p_value", "out of range"]),
@@ -191,6 +193,9 @@ CASES = [
     ("no expression", F, nothing, ["--set", "expression.table={}/none.tsv"], ["none.tsv"]),
     ("expression of an unknown region", F, write("e.tsv", b"chrom\tstart\tend\tx\nchr1\t1\t2\t3\n"),
      ["--set", "expression.table={}/e.tsv"], ["e.tsv, line 2", "chr1 1 2"]),
+    ("promoters of no genes", F, nothing, ["--set", "expression.promoter_bp=5"], ["expression.promoter_bp", "expression.genes"]),
+    ("accessibility of no genes", F, nothing, ["--set", "expression.least_accessibility=0.9"],
+     ["expression.least_accessibility", "expression.genes"]),
     # atlas
     ("no atlas", L, remove("atlas.h5ad"), [], ["atlas.h5ad"]),
     ("atlas is a text", L, write("atlas.h5ad", b"x" * 4000), [], ["atlas.h5ad"]),

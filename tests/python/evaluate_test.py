@@ -128,7 +128,7 @@ def figures_equal_those_of_scipy_and_scikit_learn(folder):
     facts = json.loads((folder / "evaluation/evaluation.json").read_text())
     np.testing.assert_allclose(facts["active_above"], threshold, rtol=1e-9)
     tested = truth.group != "control"
-    subsets = {"all": tested, "held out": tested & truth.held_out, "trained on": tested & ~truth.held_out}
+    subsets = {"all": tested, "held out": tested & truth.held_out, "not held out": tested & ~truth.held_out}
     subsets |= {f"group {g}": truth.group == g for g in truth.group.unique()}
     subsets |= {f"state {s}": tested & (truth.state == s) for s in truth.state.unique()}
     figures = pd.read_csv(folder / "evaluation/figures.tsv", sep="\t", float_precision="round_trip")
@@ -275,7 +275,7 @@ def regions_beside_other_scores(folder):
         for column in ("measured", "prediction", "4828+5111"):
             np.testing.assert_allclose(sequences[column], rows[column], rtol=1e-9, atol=1e-9)
         figures = pd.read_csv(folder / output / "figures.tsv", sep="\t", float_precision="round_trip")
-        subsets = {"all": rows.chrom != "", "held out": rows.chrom == "chr2", "trained on": rows.chrom != "chr2"}
+        subsets = {"all": rows.chrom != "", "held out": rows.chrom == "chr2", "not held out": rows.chrom != "chr2"}
         assert set(figures.subset) == {name for name, which in subsets.items() if which.sum() >= 3}
         for line in figures.itertuples():
             part = rows[subsets[line.subset]]
@@ -307,5 +307,55 @@ def regions_beside_other_scores(folder):
     refused("--measured names what the assay measured", "evaluate", folder / "screen.h5ad")
 
 
+def held_out_is_what_the_elements_own_models_did_not_see(folder):
+    """Two models that hold out a half of chr1 each, in pieces that adjoin; of predictions a model a cell type."""
+    make_inputs(folder)
+    atlas = read_anndata(folder / "atlas.h5ad")
+    halves = {"a": [["chr1", 0, 2000], ["chr1", 2000, 4500]], "b": [["chr1", 4500, 9000]]}
+    for seed, (name, held_out) in enumerate(halves.items()):
+        write_weights(folder / f"{name}.safetensors", atlas, "expression", seed, held_out)
+    write_weights(folder / "open.safetensors", atlas, "accessibility", 3, [["chr1", 0, 1000]])
+    (folder / "models.tsv").write_text("a\ta.safetensors\nb\tb.safetensors\n")
+    starts = np.random.default_rng(1).integers(0, 8900, 40)
+    (folder / "measured.tsv").write_text("element\tactivity\n" + "".join(f"e{i}\t{i % 7}\n" for i in range(40)))
+    text = screen_toml(folder, folder / "screen.h5ad", "[sites]\ninsertions = 2\n[controls]\nshuffles = 0\n")
+    (folder / "screen.toml").write_text(text.replace(
+        f'fasta = "{folder}/elements.fa"', f'bed = "{folder}/elements.bed"\ngenome = "{folder}/genome.fa"\ngroup_column = 7').replace(
+        f'weights = "{folder}/expression.safetensors"', f'weights_by_group = "{folder}/models.tsv"'))
+
+    def held_out(result, *words):
+        output = folder / f"evaluation{len(list(folder.iterdir()))}"
+        mpira("evaluate", folder / result, *words, "--resamples", "0", "--output", output, code=0)
+        return pd.read_csv(output / "sequences.tsv", sep="\t").held_out.astype(bool).to_numpy()
+
+    for swapped in (False, True):
+        groups = ["ab"[int((start >= 4470) != swapped)] for start in starts]
+        (folder / "elements.bed").write_text("".join(f"chr1\t{start}\t{start + 60}\te{i}\t0\t+\t{group}\n"
+                                                     for i, (start, group) in enumerate(zip(starts, groups))))
+        for more in ([], ["--set", f"accessibility.weights={folder}/open.safetensors"]):
+            told = mpira("lentimpra", "--config", folder / "screen.toml", *more, "--fresh", "--overwrite", code=0)
+            unseen = np.array([(start + 60 <= 4500 if group == "a" else start >= 4500) and (not more or start + 60 <= 1000)
+                               for start, group in zip(starts, groups)])
+            result = read_anndata(folder / "screen.h5ad")
+            assert (result.obs["unseen"] == unseen).all() and unseen.any() != swapped, result.obs
+            assert f"{(~unseen).sum()} of 40 elements" in told.text and "unseen" in result.uns["notes"]
+            assert (held_out("screen.h5ad", "--measured", folder / "measured.tsv") == unseen).all()
+
+    (folder / "cells.tsv").write_text("one\ta.safetensors\nother\tb.safetensors\n")
+    lines = (folder / "regions.bed").read_text().splitlines()
+    (folder / "table.tsv").write_text("chrom\tstart\tend\tx.plus\tx.minus\n" + "".join(
+        f"{line}\t{i % 5}\t{i % 3}\n" for i, line in enumerate(lines)))
+    mpira("features", "--config", folder / "features.toml", "--set", f"expression.table={folder}/table.tsv",
+          "--output", folder / "expressed.h5ad", code=0)
+    mpira("predict", "--set", f"atlas.file={folder}/expressed.h5ad", "--set", f"model.weights_by_cell_type={folder}/cells.tsv",
+          "--set", "expression.observed=x.{output}", "--output", folder / "predict.h5ad", code=0)
+    obs = read_anndata(folder / "predict.h5ad").obs
+    obs = obs[obs.cell_type == "one"]
+    for cell_type, first, last in (("one", 0, 4500), ("other", 4500, 9000)):
+        inside = (obs.chrom == "chr1") & (obs.region_start >= first) & (obs.region_end <= last)
+        assert (held_out("predict.h5ad", "--cell-type", cell_type) == inside).all() and inside.any()
+
+
 if __name__ == "__main__":
-    run_cases([figures_equal_those_of_scipy_and_scikit_learn, other_ways_to_say_it, regions_beside_other_scores])
+    run_cases([figures_equal_those_of_scipy_and_scikit_learn, other_ways_to_say_it, regions_beside_other_scores,
+               held_out_is_what_the_elements_own_models_did_not_see])

@@ -6,7 +6,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mpira_test import mpira, read_anndata, run_cases
-from toy import make_inputs, scales_of, screen_toml, write_weights
+from toy import SCAN_BP, make_inputs, scales_of, screen_toml, write_weights
 
 SETTINGS = "unseen_locus = \"refuse\"\n[sites]\ninsertions = 4\n[controls]\nshuffles = 0\n"
 
@@ -146,6 +146,25 @@ def scales_of_the_cell_type_that_is_named(folder):
     assert "cell_types: give one name" in text and "each.safetensors has no cell_type" in text, text
 
 
+def sites_are_the_regions_of_training(folder):
+    """Those that a model's card calls accessible enough: none where nothing reaches its limit."""
+    prepare(folder, [["chr2", 2000, 3000]])
+    atlas = read_anndata(folder / "atlas.h5ad")
+    for least in (1, 2):
+        write_weights(folder / f"{least}.safetensors", atlas, "expression", 1, [["chr2", 2000, 3000]],
+                      card={"window_regions": "accessible", "least_accessibility": least})
+    run(folder, "--set", f"model.weights={folder}/1.safetensors")
+    none = ["--set", f"model.weights={folder}/2.safetensors", "--output", folder / "none.h5ad"]
+    assert "sites" in run(folder, *none, code=2).text
+    run(folder, *none, "--set", "sites.regions=accessible")
+    np.testing.assert_array_equal(read_anndata(folder / "none.h5ad").X, read_anndata(folder / "out.h5ad").X)
+    (folder / "groups.tsv").write_text("a\tg1\nb\tg2\n")
+    (folder / "table.tsv").write_text("g1\t1.safetensors\ng2\t2.safetensors\n")
+    assert "differ in input.least_accessibility" in run(
+        folder, "--set", "model.weights=", "--set", f"model.weights_by_group={folder}/table.tsv", "--set",
+        f"elements.groups={folder}/groups.tsv", code=2).text
+
+
 def elements_without_motif_or_too_long_are_told(folder):
     prepare(folder, [])
     (folder / "elements.fa").write_text((folder / "elements.fa").read_text() + ">bare\nNNNNNNNNNN\n")
@@ -160,9 +179,53 @@ def elements_without_motif_or_too_long_are_told(folder):
     assert f"of 7 elements, {bare.sum()} have no motif (obs/no_motif) and 3 are cut" in result.text, result
 
 
+def what_a_base_or_a_scan_window_read_was_seen(folder):
+    """Models really trained: one that nothing has seen there, one whose pretraining read everything, and one beside whose
+    held-out interval the next region's scan reaches into it."""
+    make_inputs(folder)
+    lines = [line.split("\t") for line in (folder / "regions.bed").read_text().splitlines()]
+    starts = sorted(int(start) for chrom, start, _ in lines if chrom == "chr2")
+    first, end = starts[8], starts[14]  # where a region begins
+    (folder / "elements.bed").write_text(f"chr2\t{first + 100}\t{first + 160}\tinside\nchr2\t{end - 60}\t{end}\tborder\n")
+    (folder / "screen.toml").write_text(screen_toml(folder, folder / "out.h5ad", SETTINGS).replace(
+        f'fasta = "{folder}/elements.fa"', f'bed = "{folder}/elements.bed"\ngenome = "{folder}/genome.fa"'))
+
+    def trained(name, *words):
+        words = [f"atlas={folder}/atlas.h5ad", "validation.mode=none", "window.regions=9", "model.dim=16", "model.depth=1",
+                 "model.heads=2", "train.epochs=1", *words]
+        mpira("train", *(word for setting in words for word in ("--set", setting)), "--output", folder / name, code=0)
+        return ["--set", f"model.weights={folder}/{name}"]
+
+    held_out = ["target.cell_type=toy_cell", f"holdout.regions=chr2:{first}-{end}"]
+    apart = trained("apart.safetensors", *held_out, f"holdout.margin_bp={SCAN_BP // 2}")
+    run(folder, *apart)
+    assert read_anndata(folder / "out.h5ad").obs["unseen"].all()
+
+    near = trained("near.safetensors", *held_out)
+    text = run(folder, *near, "--output", folder / "near.h5ad", code=2).text
+    assert "1 of 2 elements" in text and "'border'" in text and "1 where it or a base" in text and "30 bp" in text, text
+    run(folder, *near, "--set", "model.unseen_locus=warn", "--output", folder / "near.h5ad")
+    assert list(read_anndata(folder / "near.h5ad").obs["unseen"]) == [True, False]
+
+    trained("pretrained.safetensors", "target.kind=masked")
+    tuned = trained("tuned.safetensors", *held_out, f"holdout.margin_bp={SCAN_BP // 2}",
+                    f"init.weights={folder}/pretrained.safetensors")
+    text = run(folder, *tuned, "--output", folder / "tuned.h5ad", code=2).text
+    assert "2 of 2 elements" in text and "2 where only inputs were seen" in text and "0 where it or a base" in text, text
+
+    # A record of another assembly counts everywhere; one that can't be read is refused by file.
+    atlas = read_anndata(folder / "atlas.h5ad")
+    record = {"kind": "inputs", "cell_type": "", "columns": [], "assembly": "toy", "intervals": [["chr1", 0, 9000]]}
+    for seen, code, said in (([record], 0, "2 elements"), ([record | {"assembly": "other"}], 2, "2 where only inputs were seen"),
+                             ([{"kind": "inputs"}], 2, "odd.safetensors: the record of what was seen can't be read")):
+        write_weights(folder / "odd.safetensors", atlas, "expression", 1, [["chr2", first, end]], card={"seen": seen})
+        text = run(folder, "--set", f"model.weights={folder}/odd.safetensors", "--output", folder / f"odd{code}.h5ad", code=code).text
+        assert said in text, text
+
+
 if __name__ == "__main__":
     run_cases([held_out_wholly, one_base_seen_is_refused, the_accessibility_model_may_not_have_seen_it_either,
                sites_avoid_what_either_model_holds_out, another_accessibility_head_is_refused,
                groups_of_the_accessibility_models_alone, each_group_is_divided_by_its_own_models_scales,
-               scales_of_the_cell_type_that_is_named,
-               elements_without_motif_or_too_long_are_told])
+               scales_of_the_cell_type_that_is_named, sites_are_the_regions_of_training,
+               elements_without_motif_or_too_long_are_told, what_a_base_or_a_scan_window_read_was_seen])

@@ -247,6 +247,20 @@ def constant_in_one_cell_type(folder):
     assert result.X[0, 2] == 0 and (np.delete(result.X[0], 2) > 0).all()
 
 
+def a_gene_of_many_rows_is_one(folder):
+    """560 rows of one gene among 41: all of these are in the lists of all."""
+    import anndata
+
+    names = ["g"] * 560 + [f"g{i}" for i in range(40)]
+    obs = pd.DataFrame({"cell_type": pd.Categorical(["A"] * 600), "gene_name": pd.Categorical(names)},
+                       index=[f"r{i}" for i in range(600)])
+    x = random_problem(3, variables=5, rows=600)
+    anndata.AnnData(x, obs=obs, var=pd.DataFrame(index=[*"abcd", "accessibility"])).write_h5ad(folder / "matrix.h5ad")
+    run(folder, ["matrix.h5ad"], "network.h5ad", "--set", "matrix.values=rows", "--set", "lingam.pooled=false", "--set",
+        "top_genes.keep=true", "--set", "top_genes.share=1")
+    assert np.asarray(read_anndata(folder / "network.h5ad").obsm["top_genes"])[0].shape == (4, 41)
+
+
 def same_strand_only(folder, jacobian_test):
     """Of genes read on both strands their own one, unless an output is named; regions need a name."""
     both = '[outputs]\nstrands = "both"\n'
@@ -379,4 +393,4 @@ def wrong_inputs(folder):
 
 if __name__ == "__main__":
     run_cases([equals_scipy_and_lingam, samples_and_ranks, collinear_in_a_bootstrap, constant_in_one_cell_type,
-               same_bytes_after_kills, results_of_jacobian, the_default_data_end_to_end, wrong_inputs])
+               a_gene_of_many_rows_is_one, same_bytes_after_kills, results_of_jacobian, the_default_data_end_to_end, wrong_inputs])

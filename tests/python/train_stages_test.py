@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpira_test import mpira
+from mpira_test import mpira, read_anndata
 from train_test import make_data, weights
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,6 +150,34 @@ def check_promoters(folder):
     assert card["training"]["held_out"]["entries"] == 2 * sum(on[row[0]] != "" for row in rows)
 
 
+def check_atlas_without_accessibility(folder):
+    """Expression, and what is masked, are learned where nothing says what is accessible."""
+    scan_cells(folder, "bare.h5ad", "--set", "accessibility.table=", "--set", "scales=all_regions")
+    words = [f"atlas={folder / 'bare.h5ad'}", "input.accessibility=constant", "input.rows=all", "input.scale_set=all_regions",
+             "train.epochs=1"]
+    for kind in (["target.kind=expression", "target.expression=A.plus,A.minus"], ["target.kind=masked"]):
+        _, _, card = train(folder, "bare.safetensors", *words, *kind, "--fresh", "--overwrite")
+        assert not any(cell for _, cell in seen(card)), card["seen"]
+
+
+def check_limits_that_f32_rounds(folder):
+    """A limit of 0.7 keeps what the table has as 0.7, which is a little less as a float."""
+    for name, old, new in (("accessibility", "0.200", "0.700"), ("expression", "0.000", "1.000")):
+        (folder / f"rounded.{name}.tsv").write_text((folder / f"{name}.tsv").read_text().replace(old, new))
+    scan_cells(folder, "rounded.h5ad", *(word for name in ("accessibility", "expression") for word in
+                                         ("--set", f"{name}.table={folder}/rounded.{name}.tsv")), "--set", "accessibility.floor=0.7")
+    values = np.array([line.split("\t")[1:] for line in (folder / "rounded.accessibility.tsv").read_text().splitlines()[1:]], float)
+    np.testing.assert_array_equal(np.asarray(read_anndata(folder / "rounded.h5ad").obsm["accessibility"]) > 0, values > 0)
+    words = [f"atlas={folder / 'rounded.h5ad'}", "target.kind=expression", "target.cell_type=A", "target.expression={cell_type}.plus,{cell_type}.minus",
+             "input.least_accessibility=0.7", "train.epochs=0"]
+    train(folder, "rounded.safetensors", *words, "target.least_accessibility=0.7")
+    header, *rows = [line.split("\t") for line in (folder / "rounded.heldout.tsv").read_text().splitlines()]
+    regions = [line.split("\t")[0] for line in (folder / "accessibility.tsv").read_text().splitlines()[1:]]
+    assert len(rows) == sum(value > 0 and region.startswith("chr3:") for region, value in zip(regions, values[:, 0]))
+    assert all(float(row[header.index("target_plus")]) == 1 for row in rows)
+    assert "leave nothing out" in train(folder, "no.safetensors", *words, "input.cutoffs=0.7", code=2).text
+
+
 def check_leaving_out(folder):
     kind = ["target.kind=expression", "target.expression={cell_type}.plus,{cell_type}.minus", "target.cell_type=*"]
     _, _, card = train(folder, "type.safetensors", *kind, "holdout.chromosomes=", "holdout.cell_types=B",
@@ -182,6 +210,19 @@ def check_leaving_out(folder):
         train(folder, "cut.safetensors", *kind, *bound, *words, "--fresh", "--overwrite")
         table = [line.split("\t") for line in (folder / "cut.heldout.tsv").read_text().splitlines()[1:]]
         assert {float(row[4]) > 0 for row in table} == {nonzero} and (len(table) > 40) == (rows == 3), (words, len(table))
+
+    # What is asked of such a model has the regions of its training, unless told otherwise.
+    train(folder, "cut.safetensors", *kind, *bound, "input.least_accessibility=0.9", "--fresh", "--overwrite")
+    open_ones = {row[0]: float(row[2]) for row in (line.split("\t") for line in (folder / "accessibility.tsv").read_text().splitlines())
+                 if row[0] != "region" and float(row[2]) > 0}
+    for regions, least in (("model", 0.9), ("accessible", 0)):
+        mpira("predict", "--set", f"atlas.file={folder / 'cells.h5ad'}", "--set", f"model.weights={folder / 'cut.safetensors'}",
+              "--set", f"windows.regions={regions}", "--set", "windows.ends=shift", "--output", folder / f"cut.{regions}.h5ad", code=0)
+        found = read_anndata(folder / f"cut.{regions}.h5ad").obs
+        names = {f"{row.chrom}:{row.region_start}-{row.region_end}" for row in found.itertuples()}
+        assert names == {name for name, value in open_ones.items() if value >= least}, (regions, len(names))
+    assert "accessible, at least 0.9" in mpira("weights", folder / "cut.safetensors", code=0).text
+    assert "least_accessibility" not in weights(folder / "motif.safetensors")[1]
 
     # Augmentation: the regions of two cutoffs beside all, in training alone; each region is scored once.
     def regions_of(output, *words):
@@ -222,7 +263,10 @@ def check_baselines_and_wrong_inputs(folder):
         (["input.cutoffs=0.5", "input.rows=all", "input.accessibility=constant"], "goes with input.rows"),
         (["input.cutoffs=0.5,0.3"], "'0.3': write numbers above 0 that ascend"), (["input.cutoffs=x"], "'x'"),
         (["input.cutoffs=0.1"], "leave nothing out"), (["input.cutoffs=0.5,3"], "reaches 3; its accessible ones have 0.2 to 1"),
-        (["target.kind=masked", "model.kind=cnn"], "masking"), (["train.ema_decay=1"], "train.ema_decay"),
+        (["target.kind=masked", "target.expression=", "model.kind=cnn"], "masking"),
+        (["target.kind=accessibility", "input.accessibility=constant"], "target.expression: is of target.kind"),
+        (["target.kind=masked", "target.expression=", "target.least_accessibility=0.1"], "target.least_accessibility: is of"),
+        (["mask.ratio=0.3"], "mask.ratio: is of"), (["holdout.motif_cutoff=0.3"], "says who carries holdout.motifs"), (["train.ema_decay=1"], "train.ema_decay"),
     ]
     for words, expected in wrong:
         result = train(folder, "no.safetensors", *kind, *words, code=2)
@@ -269,6 +313,8 @@ def main():
         check_stages(folder)
         check_what_a_base_has_seen(folder)
         check_promoters(folder)
+        check_atlas_without_accessibility(folder)
+        check_limits_that_f32_rounds(folder)
         check_leaving_out(folder)
         check_baselines_and_wrong_inputs(folder)
         check_paper_configs(folder)

@@ -113,6 +113,13 @@ TEST(InputDifferences, name_the_setting_and_both_values) {
     EXPECT_THAT(sentences[1],
                 AllOf(HasSubstr("input.accessibility"), HasSubstr("quantitative"), HasSubstr("constant")));
     EXPECT_THAT(sentences[2], AllOf(HasSubstr("input.rows"), HasSubstr("accessible")));
+    settings.set("input.rows", std::string("accessible"), "train.toml");
+    settings.set("input.least_accessibility", 0.03, "train.toml");
+    EXPECT_THAT(input_differences(settings, base, cell_types).back(),
+                AllOf(HasSubstr("input.least_accessibility = \"0\""), HasSubstr("\"0.03\"")));
+    base.least_accessibility = 0.03;
+    EXPECT_EQ(input_differences(settings, base, cell_types).size(), 2U);
+    settings.set("input.rows", std::string("all"), "train.toml");
     base.scale_set.clear();  // converted from elsewhere: not recorded
     EXPECT_EQ(input_differences(settings, base, cell_types).size(), 2U);
 }

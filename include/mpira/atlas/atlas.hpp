@@ -76,10 +76,11 @@ public:
     /// Divisors of a scale set, one a feature, all > 0 (a feature that never occurs has 1).
     [[nodiscard]] std::vector<float> scale(std::string_view scale_set) const;
 
-    /// Rows to work with: all of them, or (cell type not empty) those with accessibility > 0 there.
-    /// Ascending.
+    /// Rows to work with: all of them, or those with accessibility > 0, and not below `least`, in a cell
+    /// type. Ascending.
     [[nodiscard]] std::vector<std::uint32_t> all_rows() const;
-    [[nodiscard]] std::vector<std::uint32_t> accessible_rows(std::string_view cell_type) const;
+    [[nodiscard]] std::vector<std::uint32_t> accessible_rows(std::string_view cell_type,
+                                                             double least = 0) const;
 
     /// Features of `rows` as a model takes them: min(1, raw / scale), written to (rows, features) row-major.
     void scaled_features(std::span<float const> scale, std::span<std::uint32_t const> rows,

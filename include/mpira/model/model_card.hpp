@@ -58,10 +58,11 @@ struct ModelCard {
     std::int64_t focus = 100;         ///< index in the window that is read
     AccessibilityMode accessibility = AccessibilityMode::constant;
     std::string cell_type;
-    std::string scale_set;             ///< name of the scales in the atlas
-    std::vector<double> scales;        ///< one a motif: feature = raw / scale, clipped to 1
-    std::vector<Interval> held_out;    ///< seen neither in training nor in selection
-    std::string window_regions;        ///< which regions were rows of windows ("all", "promoters", a file)
+    std::string scale_set;           ///< name of the scales in the atlas
+    std::vector<double> scales;      ///< one a motif: feature = raw / scale, clipped to 1
+    std::vector<Interval> held_out;  ///< seen neither in training nor in selection
+    std::string window_regions;      ///< which regions were rows of windows ("all", "promoters", a file)
+    double least_accessibility = 0;  ///< "accessible" regions below this were none; written where it is not 0
     std::vector<std::string> parents;  ///< content hashes of the weights this came from
     /// What they learned from, parents included (train/provenance.hpp); null: not recorded.
     nlohmann::json seen;
@@ -72,6 +73,8 @@ struct ModelCard {
     std::string content_hash;
 
     [[nodiscard]] std::vector<std::string> names_of_outputs() const;
+    /// Whether all of a locus lies in held-out intervals, which may adjoin.
+    [[nodiscard]] bool holds_out(std::string_view chrom, std::int64_t start, std::int64_t end) const;
     [[nodiscard]] WeightsKind kind() const;
     [[nodiscard]] std::string_view network() const;  ///< "GET", "LoRA adaptor", "CNN", "MLP", "TorchScript"
 };

@@ -35,7 +35,8 @@ struct EvaluateChoice {
 /// both strands, or names that differ in their ends) become one, averaged. Scores: each quantity with its
 /// paired difference and its shuffled arm, GC content, ridge on the element's own vector fitted out of fold.
 /// Figures (Pearson, Spearman, AUPRC over the 95th percentile of the controls) with 95 % intervals from
-/// resampling 1 Mb loci: over all, by group and state, and for what the models held out.
+/// resampling 1 Mb loci: over all, by group and state, and for what the
+/// models that read a sequence held out (obs/unseen).
 ///
 /// Of a result of mpira predict, regions take the place of sequences, and what the atlas has there that of
 /// measurements; Pearson and Spearman likewise, by state and for what the model held out.
