@@ -47,7 +47,7 @@ CageExpression::CageExpression(std::filesystem::path const& file, genome::ChromS
     require(fits,
             fmt::format("{}: X, var and uns/total aren't as `mpira counts` writes them", file.string()));
     for (auto const count : state_->counts.values())
-        require(count >= 0, fmt::format("{}: X: a count of {}", file.string(), count));
+        if (count < 0) fail_usage(fmt::format("{}: X: a count of {}", file.string(), count));
     ContentHash hash;
     for (auto const& name : names) hash.add(name);
     hash.add(std::as_bytes(std::span(total))).add(std::as_bytes(state_->counts.values()));

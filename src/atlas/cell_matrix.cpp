@@ -22,10 +22,10 @@ using Entry = genome::CellMatrix::Entry;
 constexpr std::uint32_t kNoPeak = std::numeric_limits<std::uint32_t>::max();
 
 std::int64_t whole(double value, fs::path const& file, std::string_view where) {
-    require(value >= 0 && value == std::floor(value) && value < 9e15,
-            fmt::format(
-                "{}: {} holds {}, which is no count; raw counts were expected (in another layer, or raw/X?)",
-                file.string(), where, value));
+    if (!(value >= 0 && value == std::floor(value) && value < 9e15))
+        fail_usage(fmt::format(
+            "{}: {} holds {}, which is no count; raw counts were expected (in another layer, or raw/X?)",
+            file.string(), where, value));
     return static_cast<std::int64_t>(value);
 }
 

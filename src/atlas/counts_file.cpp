@@ -24,10 +24,11 @@ void require_same_regions(store::AnnDataReader const& reader, genome::ChromSizes
     for (std::size_t row = 0; row < regions.size(); ++row) {
         auto const code = chrom.codes[row];
         auto const on = code < 0 ? -1 : numbers[static_cast<std::size_t>(code)];
-        require(genome::Region{on, start[row], end[row]} == regions[row],
-                fmt::format("{}: its region {} is {}:{}-{}, that of regions.bed {}; count them anew", file,
-                            row + 1, code < 0 ? "?" : chrom.categories[static_cast<std::size_t>(code)],
-                            start[row], end[row], chroms.label(regions[row])));
+        if (genome::Region{on, start[row], end[row]} != regions[row])
+            fail_usage(fmt::format("{}: its region {} is {}:{}-{}, that of regions.bed {}; count them anew",
+                                   file, row + 1,
+                                   code < 0 ? "?" : chrom.categories[static_cast<std::size_t>(code)],
+                                   start[row], end[row], chroms.label(regions[row])));
     }
 }
 

@@ -48,14 +48,14 @@ genome::GeneTable read_gene_expression(std::filesystem::path const& file, Expres
     }
     require(!columns.empty(), fmt::format("{}: no row has a cell type", file.string()));
     std::vector<double> values(genes.size() * columns.size(), 0);
-    visit_matrix(reader, place.values, types.size(), genes.size(),
-                 [&](std::size_t row, std::size_t gene, double value) {
-                     require(std::isfinite(value),
-                             fmt::format("{}: {}: the value of gene '{}' in row {} is not a finite number",
-                                         file.string(), place.values, genes[gene], row + 1));
-                     if (column_of_row[row] != kLeftOut)
-                         values[gene * columns.size() + column_of_row[row]] += value;
-                 });
+    visit_matrix(
+        reader, place.values, types.size(), genes.size(),
+        [&](std::size_t row, std::size_t gene, double value) {
+            if (!std::isfinite(value))
+                fail_usage(fmt::format("{}: {}: the value of gene '{}' in row {} is not a finite number",
+                                       file.string(), place.values, genes[gene], row + 1));
+            if (column_of_row[row] != kLeftOut) values[gene * columns.size() + column_of_row[row]] += value;
+        });
     return {file.string(), std::move(columns), std::move(genes), std::move(values)};
 }
 

@@ -54,7 +54,8 @@ std::vector<double> per_million(genome::GeneTable const& table, std::string cons
     for (std::size_t row = 0; row < table.genes().size(); ++row) {
         auto const values = table.row(row);
         for (std::size_t column = 0; column < sums.size(); ++column) {
-            require(values[column] >= 0,
+            if (!(values[column] >= 0))
+                fail_usage(
                     fmt::format("{}: gene '{}' has {} in column '{}'; expression is never "
                                 "negative (give TPM or counts, not logarithms)",
                                 table_name, table.genes()[row], values[column], table.columns()[column]));

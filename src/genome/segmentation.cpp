@@ -42,10 +42,10 @@ Segmentation::Segmentation(std::filesystem::path const& file) {
         for (auto& segment : segments) segment.state = sorted[segment.state];
         std::ranges::sort(segments, {}, &Segment::start);
         for (std::size_t i = 1; i < segments.size(); ++i)
-            require(segments[i - 1].end <= segments[i].start,
-                    fmt::format("{}: segments {}:{}-{} and {}:{}-{} overlap; each base has one state",
-                                file.string(), chrom, segments[i - 1].start, segments[i - 1].end, chrom,
-                                segments[i].start, segments[i].end));
+            if (segments[i - 1].end > segments[i].start)
+                fail_usage(fmt::format("{}: segments {}:{}-{} and {}:{}-{} overlap; each base has one state",
+                                       file.string(), chrom, segments[i - 1].start, segments[i - 1].end,
+                                       chrom, segments[i].start, segments[i].end));
     }
 }
 

@@ -142,7 +142,8 @@ Dataset make_array(hid_t file, std::string const& path, Type type, std::vector<s
 void write_strings(hid_t file, std::string const& path, std::vector<std::string> const& values) {
     auto const type = text_type();
     for (std::size_t i = 0; i < values.size(); ++i)
-        require(text::is_utf8(values[i]),
+        if (!text::is_utf8(values[i]))
+            fail_usage(
                 fmt::format("name {} of {} is no text in UTF-8, as names in a result must be", i, path));
     auto const dataset = make_plain(file, path, type.get(), {values.size()}, for_strings());
     write_encoding(dataset.get(), "string-array", "0.2.0");
