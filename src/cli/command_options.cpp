@@ -25,7 +25,8 @@ void add_campaign_options(CLI::App& app, CommandLine& line) {
     add_settings_options(app, line);
     app.add_flag("--fresh", line.fresh,
                  "Start over instead of resuming (an existing file needs --overwrite)");
-    app.add_flag("--overwrite", line.overwrite, "With --fresh: rename an existing result to FILE.old");
+    app.add_flag("--overwrite", line.overwrite,
+                 "With --fresh: rename an existing result to FILE.old (or .old.2, ...: no copy is lost)");
     app.add_flag("--allow-mixed", line.allow_mixed,
                  "Resume on another CPU or GPU model; results may then differ in the last bits");
     app.add_flag("--no-reserve", line.no_reserve, "Don't reserve disk space at the start");
@@ -77,7 +78,8 @@ void describe_program(CLI::App& app, CommandLine& line) {
     add_settings_options(train, line);
     train.add_flag("--fresh", line.fresh,
                    "Start over instead of resuming (finished weights need --overwrite)");
-    train.add_flag("--overwrite", line.overwrite, "With --fresh: rename finished weights to FILE.old");
+    train.add_flag("--overwrite", line.overwrite,
+                   "With --fresh: rename finished weights to FILE.old (or .old.2, ...)");
 
     auto& folds = add_command(app, line, Command::folds, "folds", std::string(kFoldsSummary),
                               std::string(kFoldsExample));
@@ -97,7 +99,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
                     "mpira seal screen.h5ad --output screen.sealed.h5ad");
     add_file(seal, line, "Result file");
     seal.add_option("--output", line.output, "The copy (default: FILE.sealed.h5ad)")->type_name("FILE");
-    seal.add_flag("--overwrite", line.overwrite, "Replace an existing copy");
+    seal.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     seal.add_flag("--partial", line.partial, "Also when the campaign is not finished");
 
     add_input_commands(app, line);

@@ -60,6 +60,7 @@ void add_bench(CLI::App& app, CommandLine& line) {
         ->check(CLI::Range(0.1, 1e5))
         ->capture_default_str();
     sub.add_option("--output", line.output, "Also write the figures as JSON")->type_name("FILE");
+    sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     sub.add_flag("--json", line.json, "JSON instead of the table");
 }
 

@@ -2,6 +2,7 @@
 #include "mpira/store/inspect.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -11,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/cli/commands.hpp"
@@ -126,6 +128,7 @@ int seal(CommandLine const& line) {
         out = line.file;
         out.replace_extension(".sealed.h5ad");
     }
+    refuse_input_as_output(out, std::array{line.file});
     store::SealOptions options;
     options.overwrite = line.overwrite;
     options.partial = line.partial;

@@ -53,8 +53,10 @@ void require_equal(std::filesystem::path const& file, nlohmann::json const& was,
     auto const words = [](nlohmann::json const& value) {
         return value.is_discarded() ? std::string("(not given)") : value.dump();
     };
-    fail_usage(fmt::format("output {} was made with {} = {}, now {}; use --fresh or another --output",
-                           file.string(), one.key, words(one.was), words(one.now)));
+    fail_usage(
+        fmt::format("output {} was made with {} = {}, now {}; start over with --fresh --overwrite, or name "
+                    "another --output",
+                    file.string(), one.key, words(one.was), words(one.now)));
 }
 
 }  // namespace
@@ -67,9 +69,9 @@ void require_same_campaign(std::filesystem::path const& file, ResultMap const& m
                         file.string()));
     auto was = layout_to_json(map.layout);
     auto now = layout_to_json(layout);
-    require(was["job"] == now["job"],
-            fmt::format("output {} is a result of job '{}', not of '{}'; use --fresh or another --output",
-                        file.string(), map.layout.job, layout.job));
+    require(was["job"] == now["job"], fmt::format("output {} is a result of job '{}', not of '{}'; start "
+                                                  "over with --fresh --overwrite, or name another --output",
+                                                  file.string(), map.layout.job, layout.job));
     // Before the cut: settings are what users know.
     require_equal(file, map.layout.identity, layout.identity);
     was.erase("fixed_arrays");
@@ -82,7 +84,8 @@ void require_same_campaign(std::filesystem::path const& file, ResultMap const& m
         // Values are given at creation only; a resume may leave them out.
         same = before.path == after.path && before.type == after.type && before.shape == after.shape;
     }
-    require(same, fmt::format("output {} was made with other fixed arrays; use --fresh or another --output",
+    require(same, fmt::format("output {} was made with other fixed arrays; start over with --fresh "
+                              "--overwrite, or name another --output",
                               file.string()));
 }
 

@@ -78,6 +78,11 @@ def fresh_and_overwrite(folder):
     old = folder / "a.h5ad.old"
     with open_h5(old) as handle:
         np.testing.assert_array_equal(handle["X"][()], synthetic_rows(np.arange(400), 5))
+    # A second one keeps the first copy.
+    before = old.read_bytes()
+    mpira("synthetic", *SMALL, "--set", "seed=3", "--fresh", "--overwrite", "--output", file, code=0)
+    assert old.read_bytes() == before
+    np.testing.assert_array_equal(read_anndata(folder / "a.h5ad.old.2").X, synthetic_rows(np.arange(400), 5, seed=2))
     mpira("synthetic", *SMALL, "--fresh", "--output", folder / "new.h5ad", code=0)  # nothing to overwrite
 
 
