@@ -109,7 +109,32 @@ def sweep_and_kill(folder):
     for one in (folder / "sweep.h5ad.weights").iterdir():
         assert one.read_bytes() == (folder / "killed.h5ad.weights" / one.name).read_bytes(), one.name
     assert not left.exists() and not (folder / "sweep.h5ad.checkpoints").exists()
+    check_weights_come_back(folder, sweep)
     print(f"  killed after {before} of 30 runs; the same bytes on three ranks")
+
+
+def check_weights_come_back(folder, sweep):
+    """Deleted weights are written again; a sweep made anew moves the old ones away, and mixes nothing."""
+    weights = folder / "sweep.h5ad.weights"
+    names = sorted(one.name for one in weights.iterdir())
+    before = {}
+    for name in names:
+        if name.endswith(".safetensors"):
+            with safe_open(weights / name, "np") as stored:
+                before[name] = {key: stored.get_tensor(key) for key in stored.keys()}
+    assert "a run of the sweep" in mpira("status", weights / next(iter(before)), code=0).text
+    for one in weights.iterdir():
+        one.unlink()
+    assert "30 finished runs were gone; written again" in mpira(*folds(folder, *sweep), ranks=2, code=0).text
+    assert sorted(one.name for one in weights.iterdir()) == names
+    for name, tensors in before.items():
+        with safe_open(weights / name, "np") as stored:
+            assert all((stored.get_tensor(key) == values).all() for key, values in tensors.items()), name
+        assert json.loads(mpira("weights", weights / name, "--json", code=0).stdout)["training"]["restored_from"] == "sweep.h5ad"
+    mpira(*folds(folder, *sweep, "--set", "train.epochs=1", "--set", 'folds.settings=["MLP: model.kind=mlp"]',
+                 "--fresh", "--overwrite"), code=0)
+    assert sorted(one.name for one in (folder / "sweep.h5ad.weights.old").iterdir()) == names
+    assert (folder / "sweep.h5ad.old").exists() and len(list(weights.glob("*.safetensors"))) == 10
 
 
 def check_weights(folder, data):

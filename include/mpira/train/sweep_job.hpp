@@ -64,8 +64,12 @@ public:
     void follow(FollowHooks const& hooks);
     /// The leader, after its campaign: ends the others' follow().
     void dismiss();
-    /// Forgets what unfinished runs have left: for a sweep whose result is made anew.
-    static void remove_checkpoints(std::filesystem::path const& result);
+    /// For a sweep whose result is made anew: forgets what unfinished runs have left, and moves the weights
+    /// beside an earlier one away (aside_name).
+    static void begin_anew(std::filesystem::path const& result);
+    /// Writes weights files of finished runs that are no longer there from obsm/weights: the same tensors,
+    /// their cards without the figures, which the result has. One rank, after its campaign.
+    void restore_weights();
 
 private:
     struct State;
