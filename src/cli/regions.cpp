@@ -92,6 +92,9 @@ int join_regions(CommandLine const& line) {
         log::warning("{} peaks left out: their chromosome is shorter than {} bp", joint.too_short,
                      options.width_bp);
     }
+    require(!joint.regions.empty(),
+            fmt::format("--width {}: no chromosome of the peaks is that long, so no region is left",
+                        options.width_bp));
     if (!options.genome.empty()) leave_out_gaps(joint, chroms, options);
     if (!options.onto.empty()) {
         genome::OntoReport report;

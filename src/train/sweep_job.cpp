@@ -186,7 +186,8 @@ struct SweepJob::State {
             if (!summary.across_cell_types.empty()) {
                 auto const& across = summary.across_cell_types[series];
                 log::info(
-                    "  across cell types, medians over {} genes: Pearson {:.3f}, Spearman {:.3f}, R2 {:.3f}",
+                    "  across cell types, medians over {} targets (region and output): Pearson {:.3f}, "
+                    "Spearman {:.3f}, R2 {:.3f}",
                     across.cell_types.size(), across.median[0], across.median[1], across.median[2]);
             }
         }

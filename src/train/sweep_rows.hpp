@@ -106,7 +106,7 @@ private:
     std::shared_ptr<atlas::Atlas const> atlas_;
     std::vector<RunFacts> facts_;
     std::vector<StoredWeights> weights_;  ///< one a setting; count 0: an estimator
-    std::vector<Gene> genes_;             ///< held out in two or more cell types
+    std::vector<Gene> genes_;             ///< held out in kLeastCellTypes or more
     std::vector<std::string> warnings_;
     std::optional<ByCellType> by_cell_type_;  ///< where some run holds out several
     bool holds_out_cell_types_ = false;

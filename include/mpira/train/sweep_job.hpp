@@ -23,7 +23,7 @@ namespace mpira::train {
 /// the cell types that were trained on for the same region and output, its figures, and the model's on the
 /// same entries; by_cell_type (runs, cell types of the atlas, figures), where a run holds out several;
 /// uns/across_cell_types: Pearson, Spearman and R2 of each gene (row, output) over the cell types it is held
-/// out in, where these are two or more; obsm/weights (runs, numbers; names, shapes and offsets in
+/// out in, where these are three or more; obsm/weights (runs, numbers; names, shapes and offsets in
 /// uns/weights); uns/summary: mean, sd and pooled figures of each series over its folds, of each cell type
 /// too where by_cell_type is. Beside it: FILE.weights/RUN.safetensors and tables "fold, file" that lentimpra
 /// takes; FILE.checkpoints while the sweep is unfinished.
