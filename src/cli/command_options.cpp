@@ -121,8 +121,10 @@ void describe_program(CLI::App& app, CommandLine& line) {
     merge.add_flag("--overwrite", line.overwrite, "Replace an existing file");
 
     auto& plan =
-        add_command(app, line, Command::plan, "plan", "what a campaign will cost, from a short calibration",
-                    "mpira plan synthetic --set rows=1000000 --ranks 512 --ranks-per-node 64");
+        add_command(app, line, Command::plan, "plan",
+                    "what a campaign will cost, from a short calibration on this machine's device: start it "
+                    "under the launcher on a compute node, a rank a core or GPU",
+                    "mpirun -n 2 mpira plan synthetic --set rows=1000000 --ranks 512 --ranks-per-node 64");
     add_job_name(plan, line);
     add_settings_options(plan, line);
     plan.add_option("--ranks", line.plan.ranks, "Ranks the campaign will have")
@@ -134,6 +136,12 @@ void describe_program(CLI::App& app, CommandLine& line) {
     plan.add_option("--units", line.plan.sample_units, "Units to run here as a sample")
         ->check(CLI::Range(1, 1 << 16))
         ->capture_default_str();
+
+    plan.add_option("--rate", line.plan.rate,
+                    "Rows a second a rank, of an earlier campaign on that device (its log's rows/s by its "
+                    "ranks), instead "
+                    "of measuring here")
+        ->check(CLI::PositiveNumber);
 
     add_estimate_commands(app, line);
 
