@@ -209,7 +209,7 @@ def groups(folder):
             print(f"  a rank of a group killed: the job ended after {time.time() - begin:.1f} s")
             mpira(*folds(folder, *longer, output=file.name), ranks=2, code=0)
         else:
-            assert result.returncode == 0 and "will be tried once more: rank 1: " in result.text, result
+            assert result.returncode == 0 and "will be tried again: rank 1: " in result.text, result
         assert_equal_results(folder / "whole.h5ad", file)
 
     failing = [*pair, "--set", 'folds.settings=["GET", "WILD: train.lr=9 train.min_lr=9 train.weight_decay=10"]']
