@@ -121,6 +121,11 @@ void Crispri::place(Settings const& settings) {
         settings.refuse("crispri.cell_type",
                         fmt::format("no pair is of a cell type of the scores: '{}' there, '{}' here",
                                     measured_.pairs.front().cell_type, table_.cell_types().front()));
+    auto const& first = measured_.pairs.front();
+    if (std::ranges::all_of(measured_.pairs, [&](auto const& pair) { return table_.chrom(pair.chrom) < 0; }))
+        fail_usage(fmt::format("{}: no pair is on a chromosome of the scores{}",
+                               settings.text("crispri.file"),
+                               text::chromosome_hint(first.chrom, table_.chrom_names())));
     if (std::ranges::none_of(pairs_, [](auto const& pair) { return pair.status == Status::covered; }))
         fail_usage(fmt::format(
             "{}: no pair is covered by the scores: {} on the first line; is it the same assembly, and are "

@@ -46,6 +46,7 @@ public:
     [[nodiscard]] std::span<std::uint32_t const> rows_of(std::string const& gene) const;
     /// A chromosome's number, or -1.
     [[nodiscard]] std::int32_t chrom(std::string_view name) const;
+    [[nodiscard]] std::span<std::string const> chrom_names() const noexcept { return chrom_names_; }
     /// Regions that share a base with [start, end), ascending.
     [[nodiscard]] std::vector<std::int32_t> overlapping(std::int32_t chrom, std::int64_t start,
                                                         std::int64_t end) const;

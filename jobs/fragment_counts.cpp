@@ -62,7 +62,7 @@ public:
             refuse_alignment_settings(settings);
         read_first_lines();
         refuse_other_assemblies();
-        if (barcodes_) tell_strange_barcodes();
+        if (barcodes_) look_for_barcodes();
         make_layout();
     }
 
@@ -86,7 +86,7 @@ private:
     void name_columns();
     void read_first_lines();
     void refuse_other_assemblies();
-    void tell_strange_barcodes();
+    void look_for_barcodes();
     void make_layout();
     [[nodiscard]] std::vector<Stretch> stretches(std::size_t first, std::size_t last) const;
     void count(Stretch const& stretch, std::size_t unit_first, std::span<std::int32_t> counts,
@@ -175,28 +175,34 @@ void FragmentCounts::refuse_other_assemblies() {
     }
 }
 
-/// Says so where a file's first fragments have no barcode of ours: to learn it at the end may cost hours.
-void FragmentCounts::tell_strange_barcodes() {
-    constexpr std::int64_t kEnough = 100'000;
-    auto const& first = regions_.front();
-    auto const chrom_end = chroms_.length(first.chrom);
+/// Says so where none of a file's first fragments has a barcode of ours, and refuses when that is so of all
+/// files: to learn it at the end may cost hours.
+void FragmentCounts::look_for_barcodes() {
+    constexpr std::int64_t kEnough = 1'000'000;
+    std::string strange;
+    std::size_t strange_files = 0;
     for (auto& source : sources_) {
+        struct Enough {};
         std::int64_t read = 0;
-        bool known = false;
         std::string example;
-        auto const look = [&](genome::Fragment const& fragment) {
-            if (read++ == 0) example = fragment.barcode;
-            known = known || barcodes_->find(fragment.barcode);
-        };
-        for (std::int64_t from = first.start, length = 10'000; from < chrom_end && read < kEnough && !known;
-             from += length, length *= 2)
-            source.file.read(chroms_.name(first.chrom), from, std::min(from + length, chrom_end), look);
-        if (read > 0 && !known)
-            log::warning(
-                "{}: none of {} fragments looked at has a barcode of {}: the first has '{}', there "
-                "one is '{}'",
-                source.file.file().string(), read, settings_.text("barcodes"), example, barcodes_->example());
+        try {
+            for (auto const& chrom : source.file.chroms())
+                source.file.read(chrom, 0, kChromosomeEnd, [&](genome::Fragment const& fragment) {
+                    if (read == 0) example = fragment.barcode;
+                    if (++read > kEnough || barcodes_->find(fragment.barcode)) throw Enough();
+                });
+        } catch (Enough const&) {
+            if (read <= kEnough) continue;
+        }
+        ++strange_files;
+        strange = fmt::format(
+            "{}: none of {} fragments looked at has a barcode of {}: the first has '{}', "
+            "there one is '{}'",
+            source.file.file().string(), std::min(read, kEnough), settings_.text("barcodes"), example,
+            barcodes_->example());
+        if (read > 0 && sources_.size() > 1) log::warning("{}", strange);
     }
+    require(strange_files < sources_.size(), strange);
 }
 
 void FragmentCounts::make_layout() {

@@ -200,7 +200,7 @@ void JacobianInputs::make_rows() {
         if (found == regions.chrom_names.end())
             settings_.refuse("rows.chroms",
                              fmt::format("{} has no chromosome '{}'{}", atlas_.file().string(), chrom,
-                                         text::did_you_mean(chrom, regions.chrom_names)));
+                                         text::chromosome_hint(chrom, regions.chrom_names)));
         wanted[static_cast<std::size_t>(found - regions.chrom_names.begin())] = true;
     }
     auto const is_wanted = [&](std::uint32_t row) {

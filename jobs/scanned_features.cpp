@@ -6,6 +6,7 @@
 #include "mpira/atlas/scan_record.hpp"
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/genome/scanner.hpp"
 
 #include "jobs/feature_source.hpp"
@@ -25,9 +26,11 @@ public:
         : fasta_(fasta), chroms_(chroms), scanner_(make_scan_model(settings, fasta)) {
         for (auto const& region : regions) {
             if (fasta.find(chroms.name(region.chrom))) continue;
-            settings.refuse("genome.fasta", fmt::format("{} has no sequence '{}', where region {} lies",
-                                                        fasta.file().string(), chroms.name(region.chrom),
-                                                        chroms.label(region)));
+            settings.refuse("genome.fasta",
+                            fmt::format("{} has no sequence '{}'{}; region {} lies there",
+                                        fasta.file().string(), chroms.name(region.chrom),
+                                        text::chromosome_hint(chroms.name(region.chrom), fasta.names()),
+                                        chroms.label(region)));
         }
     }
 

@@ -119,6 +119,26 @@ OpenDraft open_draft(std::filesystem::path const& target,
     return {};
 }
 
+std::filesystem::path aside_name(std::filesystem::path const& target) {
+    std::filesystem::path aside(target.string() + ".old");
+    for (int i = 2; std::filesystem::exists(std::filesystem::symlink_status(aside)); ++i)
+        aside = fmt::format("{}.old.{}", target.string(), i);
+    return aside;
+}
+
+bool same_file(std::filesystem::path const& one, std::filesystem::path const& other) {
+    std::error_code unknown;
+    return std::filesystem::equivalent(one, other, unknown) && !unknown;
+}
+
+void refuse_input_as_output(std::filesystem::path const& output,
+                            std::span<std::filesystem::path const> inputs) {
+    for (auto const& input : inputs)
+        require(!same_file(input, output),
+                fmt::format("output {} is {}, which is read here; name another --output", output.string(),
+                            input == output ? "an input" : input.string()));
+}
+
 void replace_file(std::filesystem::path const& file, std::function<void(int descriptor)> const& write) {
     auto const unlink = [](std::filesystem::path const& path) { return ::unlink(path.c_str()); };
     remove_leftover_drafts(file, unlink);

@@ -5,8 +5,34 @@
 
 namespace mpira {
 
+namespace {
+
+/// The text with what it quotes, as a file's whole content may be, cut to what a person reads.
+std::string with_short_quotes(std::string_view text) {
+    constexpr std::size_t kLongest = 60;
+    std::string out;
+    std::size_t from = 0;
+    for (auto open = text.find('\''); open != std::string_view::npos; open = text.find('\'', open)) {
+        auto const close = text.find('\'', open + 1);
+        bool const opens =
+            open == 0 || std::string_view(" (:=").find(text[open - 1]) != std::string_view::npos;
+        if (!opens || close == std::string_view::npos) {
+            ++open;  // of "can't"
+            continue;
+        }
+        if (close - open > kLongest + 1) {
+            out.append(text.substr(from, open + 1 + kLongest - from)).append("...");
+            from = close;
+        }
+        open = close + 1;
+    }
+    return out.append(text.substr(from));
+}
+
+}  // namespace
+
 Error::Error(Origin origin, std::string_view what, std::source_location where)
-    : std::runtime_error(std::string(what)), origin_(origin), where_(where) {}
+    : std::runtime_error(with_short_quotes(what)), origin_(origin), where_(where) {}
 
 int Error::exit_code() const noexcept {
     switch (origin_) {

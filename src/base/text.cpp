@@ -55,6 +55,17 @@ std::string did_you_mean(std::string_view wrong, std::span<std::string const> kn
     return name ? fmt::format(", did you mean '{}'?", *name) : std::string();
 }
 
+std::string chromosome_hint(std::string_view wrong, std::span<std::string const> known) {
+    auto const bare = [](std::string_view name) { return name.starts_with("chr") ? name.substr(3) : name; };
+    auto there =
+        std::ranges::find_if(known, [&](std::string const& name) { return bare(name) == bare(wrong); });
+    if (there == known.end()) {
+        if (auto hint = did_you_mean(wrong, known); !hint.empty() || known.empty()) return hint;
+        there = known.begin();
+    }
+    return fmt::format(": '{}' here, '{}' there", wrong, *there);
+}
+
 std::vector<std::string_view> split(std::string_view line, char separator) {
     std::vector<std::string_view> fields;
     std::size_t start = 0;

@@ -1,18 +1,22 @@
 // This installation measured: what its model, its insertion path, its handing out, its writing and its sums
 // reach, each beside its own limit in the same run.
+#include <array>
 #include <cstdio>
+#include <optional>
 
 #include <unistd.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
 #include "mpira/comm/runtime.hpp"
 #include "mpira/report/run_header.hpp"
+#include "mpira/store/text_output.hpp"
 
 #include "cli/bench_parts.hpp"
 #include "cli/version.hpp"
@@ -30,12 +34,11 @@ public:
         path_ = where / fmt::format("mpira-bench-{}", world_.bcast_value(::getpid()));
         comm::everywhere(world_, [&] {
             std::error_code code;
-            if (world_.is_root())
-                require(fs::create_directory(path_, code),
-                        fmt::format(
-                            "{}: a folder for some files of the bench can't be made ({}); name a place with "
-                            "--folder",
-                            path_.string(), code.message()));
+            if (!world_.is_root()) return;
+            fs::create_directory(path_, code);
+            require(!code, fmt::format("{}: a folder for some files of the bench can't be made ({}); name a "
+                                       "place with --folder",
+                                       path_.string(), code.message()));
         });
         comm::everywhere(world_, [&] {
             require(fs::is_directory(path_),
@@ -77,15 +80,10 @@ public:
         std::fflush(stdout);
     }
     void keep(char const* part, json value) { all_[part] = std::move(value); }
-    void end(fs::path const& output) const {
-        if (!is_root_) return;
-        if (as_json_) fmt::print("{}\n", all_.dump(2));
-        if (output.empty()) return;
-        auto* const file = std::fopen(output.c_str(), "we");
-        require(file != nullptr, fmt::format("{}: can't be written", output.string()));
-        fmt::print(file, "{}\n", all_.dump(2));
-        require(std::fclose(file) == 0, fmt::format("{}: can't be written", output.string()));
+    void end() const {
+        if (is_root_ && as_json_) fmt::print("{}\n", all_.dump(2));
     }
+    [[nodiscard]] std::string text() const { return all_.dump(2) + '\n'; }
 
 private:
     bool is_root_;
@@ -98,6 +96,11 @@ private:
 int bench(CommandLine const& line, comm::Communicator const& world) {
     log::set_rank(world.rank(), line.verbose);
     auto const& options = line.bench;
+    auto file = comm::everywhere(world, [&]() -> std::optional<store::TextOutput> {
+        if (!world.is_root() || line.output.empty()) return std::nullopt;
+        refuse_input_as_output(line.output, std::array{options.weights});
+        return store::TextOutput(line.output, line.overwrite);  // refused before anything is measured
+    });
     Scratch const scratch(world, options.folder);
     Report report(world, line.json);
     auto const device = comm::choose_device(world, comm::DeviceWish::automatic);
@@ -162,7 +165,12 @@ int bench(CommandLine const& line, comm::Communicator const& world) {
         sums.push_back({{"bytes", bytes}, {"by", "MPI"}, {"bus_bytes_per_s", to_json(one.bus_bytes_per_s)}});
     }
     report.keep("reduce", std::move(sums));
-    comm::everywhere(world, [&] { report.end(line.output); });
+    report.end();
+    comm::everywhere(world, [&] {
+        if (!file) return;
+        file->write(report.text());
+        file->place();
+    });
     return 0;
 }
 

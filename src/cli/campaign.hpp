@@ -39,8 +39,11 @@ int run_prepared(CommandLine const& line, comm::Communicator const& world, Setti
                  comm::Device const& device, store::Job& job, std::filesystem::path const& output,
                  Beside const& beside = {});
 
-/// Where the result goes: --output, or the setting. Refuses an empty one, a folder, a name without .h5ad, and
-/// a file in a folder that does not exist or can't be written.
+/// A usage error where a setting names the output, which would then take an input's place.
+void refuse_inputs_as_output(std::filesystem::path const& output, Settings const& settings);
+
+/// Where the result goes: --output, or the setting. Refuses an empty one, a folder, a name without .h5ad, a
+/// file in a folder that does not exist or can't be written, and an input.
 std::filesystem::path output_path(std::filesystem::path const& from_command_line, Settings const& settings);
 
 }  // namespace mpira::cli

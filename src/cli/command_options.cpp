@@ -25,7 +25,8 @@ void add_campaign_options(CLI::App& app, CommandLine& line) {
     add_settings_options(app, line);
     app.add_flag("--fresh", line.fresh,
                  "Start over instead of resuming (an existing file needs --overwrite)");
-    app.add_flag("--overwrite", line.overwrite, "With --fresh: rename an existing result to FILE.old");
+    app.add_flag("--overwrite", line.overwrite,
+                 "With --fresh: rename an existing result to FILE.old (or .old.2, ...: no copy is lost)");
     app.add_flag(
         "--allow-mixed", line.allow_mixed,
         "Resume on another CPU or GPU model, or by another build; results may then differ in the last "
@@ -79,7 +80,8 @@ void describe_program(CLI::App& app, CommandLine& line) {
     add_settings_options(train, line);
     train.add_flag("--fresh", line.fresh,
                    "Start over instead of resuming (finished weights need --overwrite)");
-    train.add_flag("--overwrite", line.overwrite, "With --fresh: rename finished weights to FILE.old");
+    train.add_flag("--overwrite", line.overwrite,
+                   "With --fresh: rename finished weights to FILE.old (or .old.2, ...)");
 
     auto& folds = add_command(app, line, Command::folds, "folds", std::string(kFoldsSummary),
                               std::string(kFoldsExample));
@@ -99,7 +101,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
                     "mpira seal screen.h5ad --output screen.sealed.h5ad");
     add_file(seal, line, "Result file");
     seal.add_option("--output", line.output, "The copy (default: FILE.sealed.h5ad)")->type_name("FILE");
-    seal.add_flag("--overwrite", line.overwrite, "Replace an existing copy");
+    seal.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     seal.add_flag("--partial", line.partial, "Also when the campaign is not finished");
 
     add_input_commands(app, line);
@@ -121,8 +123,10 @@ void describe_program(CLI::App& app, CommandLine& line) {
     merge.add_flag("--overwrite", line.overwrite, "Replace an existing file");
 
     auto& plan =
-        add_command(app, line, Command::plan, "plan", "what a campaign will cost, from a short calibration",
-                    "mpira plan synthetic --set rows=1000000 --ranks 512 --ranks-per-node 64");
+        add_command(app, line, Command::plan, "plan",
+                    "what a campaign will cost, from a short calibration on this machine's device: start it "
+                    "under the launcher on a compute node, a rank a core or GPU",
+                    "mpirun -n 2 mpira plan synthetic --set rows=1000000 --ranks 512 --ranks-per-node 64");
     add_job_name(plan, line);
     add_settings_options(plan, line);
     plan.add_option("--ranks", line.plan.ranks, "Ranks the campaign will have")
@@ -134,6 +138,12 @@ void describe_program(CLI::App& app, CommandLine& line) {
     plan.add_option("--units", line.plan.sample_units, "Units to run here as a sample")
         ->check(CLI::Range(1, 1 << 16))
         ->capture_default_str();
+
+    plan.add_option("--rate", line.plan.rate,
+                    "Rows a second a rank, of an earlier campaign on that device (its log's rows/s by its "
+                    "ranks), instead "
+                    "of measuring here")
+        ->check(CLI::PositiveNumber);
 
     add_estimate_commands(app, line);
 

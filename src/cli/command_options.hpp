@@ -21,6 +21,12 @@ void add_estimate_commands(CLI::App& app, CommandLine& line);
 
 CLI::App& add_command(CLI::App& app, CommandLine& line, Command command, std::string const& name,
                       std::string const& summary, std::string const& example);
+/// Help of --overwrite where it works alone (mpira/base/draft_file.hpp: aside_name).
+inline constexpr char const* kOverwriteFile =
+    "Rename an existing output to FILE.old (or .old.2, ...: no copy is lost)";
+inline constexpr char const* kOverwriteFolder =
+    "Rename an existing output to FOLDER.old (or .old.2, ...: no copy is lost)";
+
 /// The command's FILE.
 void add_file(CLI::App& sub, CommandLine& line, std::string const& what);
 

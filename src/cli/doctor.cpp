@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/cli/commands.hpp"
 #include "mpira/cli/read_settings.hpp"
@@ -50,14 +51,16 @@ class Doctor {
 public:
     Doctor(comm::Communicator const& world, fs::path scratch) : world_(world), scratch_(std::move(scratch)) {}
 
-    /// Runs a check on all ranks; what it returns is the line's text. [collective]
-    void check(std::string_view name, std::string_view advice, std::function<std::string()> const& body) {
+    /// Runs a check on all ranks; what `body` returns is the line's text. Whether all is well. [collective]
+    bool check(std::string_view name, std::string_view advice, std::function<std::string()> const& body) {
         try {
             auto const text = comm::everywhere(world_, body);
             say("ok", name, text);
+            return true;
         } catch (comm::CollectiveError const& error) {
             all_well_ = false;
             say("FAIL", name, fmt::format("{}\n{:18} {}", error.what(), "", advice));
+            return false;
         }
     }
 
@@ -131,23 +134,28 @@ public:
         schedule::CampaignOptions options;
         options.machine = comm::cpu_model();
         options.on_progress = [](schedule::ProgressReport const&) {};
-        check("write",
-              "All ranks must see the same file system, with room for 1 MB: name a new file there with "
-              "--output.",
-              [&] {
-                  comm::everywhere(world_, [&] {
-                      if (world_.is_root())
-                          require(!fs::exists(scratch_), fmt::format("{} exists", scratch_.string()));
-                  });
-                  scratch_is_mine_ = true;
-                  auto const outcome = schedule::run_campaign(world_, *job, scratch_, options);
-                  require(outcome.finished, fmt::format("{} of {} units done", outcome.done, outcome.units));
-                  auto const idle = std::count_if(outcome.shares.begin(), outcome.shares.end(),
-                                                  [](auto const& share) { return share.units == 0; });
-                  return fmt::format("{} units by {} ranks ({} idle) into {}", outcome.units, world_.size(),
-                                     idle, scratch_.string());
-              });
-        if (!scratch_is_mine_) return;
+        written_ = check(
+            "write",
+            "All ranks must see the same file system, with room for 1 MB: name a new file there with "
+            "--output.",
+            [&] {
+                comm::everywhere(world_, [&] {
+                    if (world_.is_root())
+                        require(!fs::exists(scratch_) && fs::is_directory(folder_of(scratch_)),
+                                fs::exists(scratch_)
+                                    ? fmt::format("{} exists", scratch_.string())
+                                    : fmt::format("{}: there is no folder {}", scratch_.string(),
+                                                  folder_of(scratch_).string()));
+                });
+                scratch_is_mine_ = true;
+                auto const outcome = schedule::run_campaign(world_, *job, scratch_, options);
+                require(outcome.finished, fmt::format("{} of {} units done", outcome.done, outcome.units));
+                auto const idle = std::count_if(outcome.shares.begin(), outcome.shares.end(),
+                                                [](auto const& share) { return share.units == 0; });
+                return fmt::format("{} units by {} ranks ({} idle) into {}", outcome.units, world_.size(),
+                                   idle, scratch_.string());
+            });
+        if (!written_) return;  // of a file that isn't there nothing can be said
         check("read back", "The file system loses writes; don't trust it with results.", [&] {
             if (!world_.is_root()) return std::string();
             auto const verdict = store::verify(scratch_);
@@ -158,7 +166,7 @@ public:
 
     /// The owner record needs byte-range locks that other processes see.
     void locking() {
-        if (!scratch_is_mine_) return;
+        if (!written_) return;
         check("locking",
               "File locks don't work here: two campaigns could write one file unnoticed. Mount with locks "
               "(Lustre: -o flock), or keep to one start at a time.",
@@ -197,6 +205,7 @@ private:
     comm::Communicator const& world_;
     fs::path scratch_;
     bool scratch_is_mine_ = false;
+    bool written_ = false;
     bool all_well_ = true;
     comm::Device device_;
 };

@@ -1,8 +1,25 @@
 // Options of the commands that say how long something takes.
+#include <cmath>
+#include <string>
+#include <type_traits>
+
+#include <fmt/format.h>
+
+#include "mpira/base/text.hpp"
+
 #include "cli/command_options.hpp"
 
 namespace mpira::cli {
 namespace {
+
+/// "1e6" as 1000000; what is no whole number stays, for CLI11 to refuse.
+std::string as_integer(std::string text) {
+    auto const number = text::to_number(text);
+    constexpr double kMost = 1e15;
+    return number && *number == std::floor(*number) && std::abs(*number) <= kMost
+               ? fmt::format("{:.0f}", *number)
+               : text;
+}
 
 void add_simulate(CLI::App& app, CommandLine& line) {
     auto& sub = add_command(app, line, Command::simulate, "simulate", "the scheduler on virtual ranks",
@@ -13,7 +30,10 @@ void add_simulate(CLI::App& app, CommandLine& line) {
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
     auto const add_one = [&](char const* name, auto& value, char const* what, double least, double most) {
-        sub.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
+        auto* const option =
+            sub.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
+        if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>)
+            option->transform(as_integer);
     };
     add_one("--units", options.units, "Units of work", 1, 1e8);
     add_one("--mean-s", options.mean_s, "Mean seconds of a unit (lognormal)", 1e-6, 1e6);
@@ -60,6 +80,7 @@ void add_bench(CLI::App& app, CommandLine& line) {
         ->check(CLI::Range(0.1, 1e5))
         ->capture_default_str();
     sub.add_option("--output", line.output, "Also write the figures as JSON")->type_name("FILE");
+    sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     sub.add_flag("--json", line.json, "JSON instead of the table");
 }
 

@@ -1,10 +1,12 @@
 // export: results in the formats of other programs.
 #include "mpira/report/export.hpp"
 
+#include <array>
 #include <cstdio>
 
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/cli/commands.hpp"
 
@@ -47,6 +49,13 @@ void refuse_others(CommandLine const& line) {
 int export_result(CommandLine const& line) {
     auto const& options = line.exports;
     refuse_others(line);
+    refuse_input_as_output(line.output, std::array{line.file, options.atlas, options.chrom_sizes});
+    auto const ending = line.output.extension();
+    bool const is_text =
+        options.format == "tsv" || options.format == "bedgraph" || options.format == "enhancers";
+    require(!is_text || (ending != ".h5ad" && ending != ".bz2" && ending != ".xz" && ending != ".zst"),
+            fmt::format("--output {}: {} is text, or gzip where the name ends in .gz; no {}",
+                        line.output.string(), options.format, ending.string()));
     if (options.format == "gcell-zarr") {
         require(!options.atlas.empty(),
                 "gcell-zarr holds the inputs of every window, too: --atlas FILE names the atlas that the "

@@ -69,7 +69,10 @@ int folds(CommandLine const& line, comm::Communicator const& world) {
         try {
             code = run_prepared(line, leaders, sweep.settings, sweep.device, job, sweep.output,
                                 {.attendants = world.size() - leaders.size(),
-                                 .on_created = [&] { train::SweepJob::remove_checkpoints(sweep.output); }});
+                                 .on_created = [&] { train::SweepJob::begin_anew(sweep.output); }});
+            comm::everywhere(leaders, [&] {
+                if (leaders.is_root()) job.restore_weights();
+            });
         } catch (comm::CollectiveError const&) {  // of all leaders alike; the others must hear of it
             failure = comm::failure_of_current_exception();
         }

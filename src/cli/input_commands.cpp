@@ -38,7 +38,7 @@ void add_regions(CLI::App& app, CommandLine& line) {
     sub.add_option("--output", line.output, "BED with each region's origins in column 4; .gz compresses")
         ->type_name("FILE")
         ->required();
-    sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
+    sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
 }
 
 void add_split(CLI::App& app, CommandLine& line) {
@@ -82,7 +82,7 @@ void add_split(CLI::App& app, CommandLine& line) {
     sub.add_option("--output", line.output, "Folder to write, a file a fold")
         ->type_name("FOLDER")
         ->required();
-    sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FOLDER.old");
+    sub.add_flag("--overwrite", line.overwrite, kOverwriteFolder);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "mpira/store/inspect.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -11,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/cli/commands.hpp"
@@ -109,6 +111,10 @@ int verify(CommandLine const& line) {
                                   : " (this file of an earlier version has none of names and settings)");
         return 0;
     }
+    if (store::status(line.file).sealed) {
+        fmt::print("a sealed copy can't be repaired: seal the campaign's file again, or take a sound copy\n");
+        return 2;
+    }
     if (!verdict.bad.empty() || !verdict.torn.empty() || !verdict.unmarked.empty())
         fmt::print(
             "run the campaign's command again with --set resume.check=all: these units are computed anew\n");
@@ -117,7 +123,7 @@ int verify(CommandLine const& line) {
         "names, settings or fixed arrays differ from their checksum, which a resume can't repair: take a "
         "sound "
         "copy of the file, or start over with --fresh --overwrite\n");
-    return 3;
+    return 2;
 }
 
 int seal(CommandLine const& line) {
@@ -126,6 +132,7 @@ int seal(CommandLine const& line) {
         out = line.file;
         out.replace_extension(".sealed.h5ad");
     }
+    refuse_input_as_output(out, std::array{line.file});
     store::SealOptions options;
     options.overwrite = line.overwrite;
     options.partial = line.partial;

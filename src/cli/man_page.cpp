@@ -177,7 +177,7 @@ What a campaign has come to, also while it runs.
 Which unit each rank is at, and how the last ones ended.
 .TP
 \fIRESULT\fR.h5ad.old
-What \fB\-\-fresh \-\-overwrite\fR replaced.
+What \fB\-\-fresh \-\-overwrite\fR replaced (earlier ones stay; later ones are .old.2, .old.3, ...).
 )";
 
 }  // namespace

@@ -73,6 +73,17 @@ Sample measure(store::Job& job, std::vector<std::uint64_t> const& units, std::ve
     return sample;
 }
 
+/// "14,520", "12.3", "below 0.01": hours that people compare.
+std::string hours(double seconds) {
+    auto const value = seconds / 3600;
+    if (value < 0.01) return "below 0.01";
+    if (value < 100) return fmt::format("{:.3g}", value);
+    auto text = fmt::format("{:.0f}", value);
+    for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
+        text.insert(static_cast<std::size_t>(at), 1, ',');
+    return text;
+}
+
 int tell_cost(CommandLine const& line, comm::Communicator const& world, store::Job& job,
               comm::Device const& device, int ranks_per_unit) {
     auto const& layout = job.layout();
@@ -83,7 +94,10 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
 
     // Every rank runs the same units at once, so that shared memory and caches are as busy as they will be.
     auto const units = spread_sample(costs, static_cast<std::size_t>(line.plan.sample_units));
-    auto const sample = comm::everywhere(world, [&] { return measure(job, units, costs); });
+    bool const told = line.plan.rate > 0;
+    auto const sample =
+        told ? Sample{.seconds = static_cast<double>(layout.rows) / line.plan.rate, .cost = total_cost}
+             : comm::everywhere(world, [&] { return measure(job, units, costs); });
     auto const ratio = world.all_sum(sample.seconds / sample.cost) / world.size();
     auto const memory = world.all_max(static_cast<std::int64_t>(private_bytes()));
     if (!world.is_root()) return 0;
@@ -95,20 +109,30 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
     auto const longest_s = ratio * most_cost;
     auto const span_s = std::max(work_s / static_cast<double>(at_once), longest_s);
     fmt::print("job {}: {}\n", layout.job, job.describe());
-    fmt::print("measured here: {} of {} units on {} rank(s), {}, {:.4g} s a unit\n",
-               sample.units > 0 ? std::to_string(sample.units) : std::string("a piece of one"),
-               layout.units(), world.size(), device.name, work_s / static_cast<double>(layout.units()));
-    fmt::print("work           {:.4g} core-hours in {} units, mean {:.4g} s, longest {:.4g} s\n",
-               work_s * ranks_per_unit / 3600, layout.units(), work_s / static_cast<double>(layout.units()),
-               longest_s);
-    fmt::print("time           {} on {} ranks ({} node(s) of {}), {:.4g} node-hours\n",
-               text::duration(span_s), line.plan.ranks, nodes, line.plan.ranks_per_node,
-               span_s * static_cast<double>(nodes) / 3600);
+    auto const unit_s = work_s / static_cast<double>(layout.units());
+    if (told)
+        fmt::print("as told: {:g} rows/s a rank, {:.4g} s a unit\n", line.plan.rate, unit_s);
+    else
+        fmt::print("measured here: {} of {} units on {} rank(s), {}, {:.4g} s a unit\n",
+                   sample.units > 0 ? std::to_string(sample.units) : std::string("a piece of one"),
+                   layout.units(), world.size(), device.name, unit_s);
+    fmt::print("work           {} core-hours in {} units, mean {:.4g} s, longest {:.4g} s\n",
+               hours(work_s * ranks_per_unit), layout.units(), unit_s, longest_s);
+    fmt::print("time           {} on {} ranks ({} node(s) of {}), {} node-hours\n", text::duration(span_s),
+               line.plan.ranks, nodes, line.plan.ranks_per_node, hours(span_s * static_cast<double>(nodes)));
     fmt::print("memory         {} of its own a rank, {} a node, and one copy of the inputs a node\n",
                text::bytes(static_cast<std::uint64_t>(memory)),
                text::bytes(static_cast<std::uint64_t>(memory * line.plan.ranks_per_node)));
     fmt::print("output         {} and names of {} rows\n", text::bytes(report::result_bytes(layout)),
                layout.rows);
+    if (!told && device.ordinal < 0)
+        fmt::print(
+            "note           the rate is that of a CPU{}; for GPUs start this where one is, or give --rate\n",
+            world.size() < line.plan.ranks_per_node
+                ? fmt::format(" whose other cores may idle: start it on {} ranks of a compute node for that "
+                              "of a full one",
+                              line.plan.ranks_per_node)
+                : "");
     if (longest_s > work_s / static_cast<double>(at_once))
         fmt::print(
             "note           the longest unit decides: more than {:.0f} ranks bring nothing, smaller units "

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/cli/read_settings.hpp"
 
@@ -40,6 +41,22 @@ PreparedJob prepare_job(CommandLine const& line, comm::Communicator const& world
     return {std::move(settings), std::move(device), std::move(job)};
 }
 
+void refuse_inputs_as_output(std::filesystem::path const& output, Settings const& settings) {
+    for (auto const& spec : settings.schema()) {
+        if (spec.key == "output") continue;
+        std::vector<std::string> texts;
+        if (spec.kind == SettingKind::text) texts = {settings.text(spec.key)};
+        if (spec.kind == SettingKind::texts) texts = settings.texts(spec.key);
+        for (auto const& text : texts) {
+            auto const named = text.substr(text.find('=') + 1);  // "Kc=peaks.bed"
+            if (same_file(text, output) || same_file(named, output))
+                settings.refuse(spec.key, fmt::format("{} is an input and can't be the output, too; name "
+                                                      "another --output",
+                                                      output.string()));
+        }
+    }
+}
+
 std::filesystem::path output_path(std::filesystem::path const& from_command_line, Settings const& settings) {
     namespace fs = std::filesystem;
     auto path = from_command_line.empty() ? settings.path("output") : from_command_line;
@@ -54,6 +71,7 @@ std::filesystem::path output_path(std::filesystem::path const& from_command_line
             fmt::format("{}: there is no folder {}; make it first (mkdir -p)", name, folder.string()));
     require(::access(folder.c_str(), W_OK | X_OK) == 0,
             fmt::format("{}: folder {} can't be written to", name, folder.string()));
+    refuse_inputs_as_output(path, settings);
     return path;
 }
 

@@ -1,10 +1,12 @@
 // regions: peak sets to one set of regions, the rows of an atlas.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/cli/commands.hpp"
@@ -73,6 +75,8 @@ void leave_out_gaps(genome::PeakUnion& joint, genome::ChromSizes const& chroms,
 
 int join_regions(CommandLine const& line) {
     auto const& options = line.regions;
+    refuse_input_as_output(line.output, options.peaks);
+    refuse_input_as_output(line.output, std::array{options.chrom_sizes, options.onto, options.genome});
     auto const chroms = genome::ChromSizes::read(options.chrom_sizes);
     std::vector<genome::PeakSet> sets;
     for (auto const& file : options.peaks) sets.push_back(read_set(file, chroms));
@@ -88,6 +92,9 @@ int join_regions(CommandLine const& line) {
         log::warning("{} peaks left out: their chromosome is shorter than {} bp", joint.too_short,
                      options.width_bp);
     }
+    require(!joint.regions.empty(),
+            fmt::format("--width {}: no chromosome of the peaks is that long, so no region is left",
+                        options.width_bp));
     if (!options.genome.empty()) leave_out_gaps(joint, chroms, options);
     if (!options.onto.empty()) {
         genome::OntoReport report;

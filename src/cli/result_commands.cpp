@@ -19,7 +19,7 @@ void add_export(CLI::App& app, CommandLine& line) {
         ->required()
         ->check(CLI::IsMember({"tsv", "enhancers", "bedgraph", "bigwig", "gcell-zarr", "get-zarr"}));
     sub.add_option("--output", line.output, "File or folder to write")->type_name("FILE")->required();
-    sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
+    sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the rows that are done");
     sub.add_option("--rows", options.rows, "Only rows with this value in this column of obs; may be repeated")
         ->type_name("COLUMN=VALUE")
@@ -98,7 +98,7 @@ void add_evaluate(CLI::App& app, CommandLine& line) {
         ->capture_default_str();
     sub.add_option("--seed", options.seed, "Of the resamples")->capture_default_str();
     sub.add_option("--output", line.output, "Folder to write")->type_name("FOLDER")->required();
-    sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FOLDER.old");
+    sub.add_flag("--overwrite", line.overwrite, kOverwriteFolder);
     sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the elements that are done");
 }
 
@@ -123,7 +123,7 @@ void add_report(CLI::App& app, CommandLine& line) {
                    "jacobian, perturb: show the regions linked to this gene (default: that with the "
                    "highest prediction)")
         ->type_name("NAME");
-    sub.add_flag("--overwrite", line.overwrite, "Rename an existing output to FILE.old");
+    sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
 }
 
 }  // namespace

@@ -33,9 +33,11 @@ int train(CommandLine const& line, comm::Communicator const& world) {
         log::info("{} on {}; {}; {} a rank", count(world.size(), "rank"), report::count_equal(hosts),
                   report::count_equal(devices), count(settings.integer("threads"), "thread"));
     }
+    auto const output = line.output.empty() ? settings.path("output") : line.output;
+    comm::everywhere(world, [&] { refuse_inputs_as_output(output, settings); });
     comm::StopSignals const signals;
     return train::run_train(world, settings,
-                            {.output = line.output.empty() ? settings.path("output") : line.output,
+                            {.output = output,
                              .fresh = line.fresh,
                              .overwrite = line.overwrite,
                              .device = device.ordinal,

@@ -37,6 +37,16 @@ std::string next_step(train::RunStatus const& status) {
 
 std::string train_status_text(train::RunStatus const& status) {
     auto const& files = status.files;
+    if (!status.trained_here) {
+        auto const folder = files.weights.parent_path();
+        return fmt::format(
+            "{}: weights of a {}, {}; mpira weights says more\noutcome    done\n", files.weights.string(),
+            status.network,
+            folder.extension() == ".weights"
+                ? fmt::format("a run of the sweep {}", (folder.parent_path() / folder.stem()).string())
+                : fmt::format("not trained here by mpira train (there is no {})",
+                              files.metrics.filename().string()));
+    }
     std::string out = fmt::format("{}: weights of mpira train\n", files.weights.string());
     out += fmt::format("outcome    {}\n", outcome_of(status));
     out += fmt::format("epochs     {}{} done{}\n", status.epochs_done,
@@ -52,7 +62,7 @@ std::string train_status_text(train::RunStatus const& status) {
 }
 
 nlohmann::json train_status_json(train::RunStatus const& status) {
-    nlohmann::json object{{"job", "train"},
+    nlohmann::json object{{"job", status.trained_here ? "train" : "weights"},
                           {"outcome", outcome_of(status)},
                           {"weights", status.files.weights.string()},
                           {"epochs_done", status.epochs_done},

@@ -2,6 +2,7 @@
 #include "mpira/model/weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 
@@ -9,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
@@ -99,12 +101,7 @@ int merge(CommandLine const& line) {
     require(!line.output.empty(), "where should the merged weights go? --output FILE.safetensors");
     require(line.overwrite || !fs::exists(line.output),
             fmt::format("{} exists; --overwrite replaces it", line.output.string()));
-    for (auto const& input : {line.file, line.adaptor}) {
-        require(!fs::exists(line.output) || !fs::exists(input) || !fs::equivalent(input, line.output),
-                fmt::format("--output is {} itself, which is needed to take the adaptor off again; name "
-                            "another file",
-                            input.string()));
-    }
+    refuse_input_as_output(line.output, std::array{line.file, line.adaptor});
     auto const hash = model::merge_adaptor(line.file, line.adaptor, line.output);
     fmt::print("{}: {} with {} merged in, content hash {}\n", line.output.string(), line.file.string(),
                line.adaptor.string(), hash);

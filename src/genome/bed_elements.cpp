@@ -28,8 +28,12 @@ public:
 
     [[nodiscard]] std::string name(std::uint64_t element) const override {
         auto const& fields = fields_of(element);
-        if (fields.size() > 3 && fields[3] != ".") return std::string(fields[3]);
+        if (!by_place_ && fields.size() > 3 && fields[3] != ".") return std::string(fields[3]);
         return fmt::format("{}:{}-{}{}", fields[0], fields[1], fields[2], strand(fields) == '-' ? "(-)" : "");
+    }
+    bool name_by_place() override {
+        by_place_ = true;
+        return true;
     }
     [[nodiscard]] std::string sequence(std::uint64_t element) override {
         auto const where = *locus(element);
@@ -86,7 +90,7 @@ private:
         auto const chrom = genome_.find(fields[0]);
         if (!chrom) {
             text_.refuse(at, fmt::format("{} has no sequence '{}'{}", genome_.file().string(), fields[0],
-                                         text::did_you_mean(fields[0], genome_.names())));
+                                         text::chromosome_hint(fields[0], genome_.names())));
         }
         std::int64_t const length = genome_.lengths()[*chrom];
         if (*end > length)
@@ -109,6 +113,7 @@ private:
 
     Fasta genome_;
     int group_column_;
+    bool by_place_ = false;
     bool has_strands_ = false;
     mutable std::vector<std::string_view> fields_;
 };

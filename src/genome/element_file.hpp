@@ -37,6 +37,8 @@ public:
     }
 
     [[nodiscard]] virtual std::string name(std::uint64_t element) const = 0;
+    /// From here on names are places, chrom:start-end; false where elements have none.
+    virtual bool name_by_place() { return false; }
     [[nodiscard]] virtual std::string sequence(std::uint64_t element) = 0;
     [[nodiscard]] virtual std::uint64_t length(std::uint64_t element) const = 0;
     [[nodiscard]] virtual std::optional<ElementLibrary::Locus> locus(std::uint64_t element) const = 0;

@@ -7,6 +7,7 @@
 
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
 #include "mpira/base/name_index.hpp"
 
 #include "genome/element_file.hpp"
@@ -39,12 +40,24 @@ ElementLibrary ElementLibrary::open(ElementSource const& source) {
     state->source = source;
     state->file = source.bed.empty() ? open_fasta_elements(source.fasta)
                                      : open_bed_elements(source.bed, source.genome, source.group_column);
-    auto const& file = *state->file;
+    auto& file = *state->file;
     require(file.size() > 0, fmt::format("{}: no element in it", file.file_name()));
     require(file.size() < std::numeric_limits<std::uint32_t>::max(),
             fmt::format("{}: more than 2^32 elements", file.file_name()));
-    NameIndex const by_name(static_cast<std::uint32_t>(file.size()),
-                            [&](std::uint32_t element) { return file.name(element); });
+    auto const index_names = [&] {
+        return NameIndex(static_cast<std::uint32_t>(file.size()),
+                         [&](std::uint32_t element) { return file.name(element); });
+    };
+    auto by_name = index_names();
+    if (auto const twice = by_name.twice()) {  // as names of regions in features
+        auto const name = file.name(twice->first);
+        if (file.name_by_place()) {
+            log::info(
+                "{}: names of elements are not unique ('{}'); elements are called chrom:start-end instead",
+                file.file_name(), name);
+            by_name = index_names();
+        }
+    }
     if (auto const twice = by_name.twice()) {
         file.refuse(twice->second, fmt::format("element name '{}' was used before, in {}; names must differ",
                                                file.name(twice->second), file.place(twice->first)));

@@ -286,7 +286,7 @@ std::string Fasta::fetch(std::string_view name, std::int64_t start, std::int64_t
     auto const index = find(name);
     if (!index) {
         fail_usage(fmt::format("{}: has no sequence '{}'{}", state_->file.string(), name,
-                               text::did_you_mean(name, state_->names)));
+                               text::chromosome_hint(name, state_->names)));
     }
     return fetch(*index, start, end);
 }

@@ -15,7 +15,8 @@ inline constexpr auto kLetters = [] {
         letters.at(static_cast<unsigned char>(letter + ('a' - 'A'))) = as;
     };
     for (char const base : std::string_view("ACGTN")) read_as(base, base);
-    for (char const code : std::string_view("RYSWKMBDHVU")) read_as(code, 'n');
+    for (char const code : std::string_view("RYSWKMBDHV")) read_as(code, 'n');
+    read_as('U', 'T');  // RNA
     return letters;
 }();
 

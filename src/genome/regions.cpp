@@ -69,7 +69,7 @@ Region parse_region(Lines const& lines, std::vector<std::string_view> const& fie
         lines.refuse(
             fmt::format("unknown chromosome '{}'{}; it must be one of the {} in the chromosome "
                         "sizes: leave its lines out, or give sizes that have it",
-                        fields[0], text::did_you_mean(fields[0], chroms.names()), chroms.size()));
+                        fields[0], text::chromosome_hint(fields[0], chroms.names()), chroms.size()));
     }
     Region const region{*chrom, coordinate(lines, fields[1], "start"), coordinate(lines, fields[2], "end")};
     if (region.start < 0) lines.refuse(fmt::format("the start {} is below 0", region.start));

@@ -16,7 +16,7 @@ std::size_t chrom_index(std::span<std::string const> names, std::string_view chr
     auto const found = std::ranges::find(names, chrom);
     if (found == names.end()) {
         fail_usage(fmt::format("{}: the table of regions has no chromosome '{}'{}", what, chrom,
-                               text::did_you_mean(chrom, names)));
+                               text::chromosome_hint(chrom, names)));
     }
     return static_cast<std::size_t>(found - names.begin());
 }

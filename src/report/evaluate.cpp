@@ -305,7 +305,11 @@ std::string evaluate(std::filesystem::path const& screen_file, std::filesystem::
     ExportChoice rows;
     rows.partial = choice.partial;
     ExportSource const screen(screen_file, rows);
-    bool const of_regions = screen.rows().layout().job == "predict";
+    auto const& job = screen.rows().layout().job;
+    bool const of_regions = job == "predict";
+    require(of_regions || job == "lentimpra",
+            fmt::format("{}: a result of mpira {}; evaluate takes those of lentimpra and predict",
+                        screen_file.string(), job));
     refuse_others(choice, of_regions);
     auto const data = of_regions ? observed_regions(screen, choice) : join(screen, choice);
     auto const scores =

@@ -136,6 +136,12 @@ void ExportSource::choose(ExportChoice const& choice) {
         fmt::format("{}: {} of the rows asked for are not computed yet; run the campaign's command again, "
                     "or pass --partial for those that are",
                     file().string(), missing));
+    bool const all_done = std::ranges::find(done, false) == done.end();
+    require(
+        !all_done || rows_.finished() || choice.partial,
+        fmt::format("{}: every row is computed, but the campaign has not finished (mpira status); run its "
+                    "command again, or pass --partial for the rows",
+                    file().string()));
     require(!chosen_.empty(), fmt::format("{}: no row is left to export", file().string()));
 }
 

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "mpira/atlas/atlas.hpp"
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/store/anndata_reader.hpp"
 #include "mpira/store/text_output.hpp"
@@ -31,19 +32,9 @@ std::string now_text() {
     return fmt::format("{:%Y-%m-%d %H:%M} UTC", utc);
 }
 
-bool same_file(fs::path const& one, fs::path const& other) {
-    std::error_code unknown;
-    return fs::equivalent(one, other, unknown) && !unknown;
-}
-
 void refuse_inputs_as_outputs(std::vector<fs::path> const& files, fs::path const& output,
                               fs::path const& tables) {
-    for (auto const& file : files) {
-        for (auto const* const written : {&output, &tables})
-            require(written->empty() || !same_file(file, *written),
-                    fmt::format("{} is one of the files to report; name another one to write",
-                                written->string()));
-    }
+    for (auto const& written : {output, tables}) refuse_input_as_output(written, files);
     require(
         tables.empty() || output.lexically_normal() != tables.lexically_normal(),
         fmt::format("{}: page and tables have one name; name another folder in --tables", output.string()));

@@ -116,7 +116,9 @@ void add_campaign(ReportFile const& file, Section& section) {
     flatten("", status.identity, settings.rows, inputs.rows);
     if (auto const found = file.uns.find("inputs"); found != file.uns.end())
         flatten("inputs", *found, settings.rows, inputs.rows);
-    if (auto const found = file.uns.find("settings"); found != file.uns.end() && found->is_object())
+    // Of a sweep they are in the identity already, and here also those that change no result.
+    if (auto const found = file.uns.find("settings");
+        found != file.uns.end() && found->is_object() && status.job != "folds")
         flatten("", *found, settings.rows, inputs.rows);
     for (auto* const table : {&settings, &inputs}) {
         drop_doubles(table->rows);

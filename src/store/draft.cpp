@@ -45,8 +45,8 @@ void require_new(std::filesystem::path const& file, bool overwrite) {
     require(std::filesystem::is_directory(folder_of(file)),
             fmt::format("output {}: there is no folder {}", file.string(), folder_of(file).string()));
     require(!is_there(file) || overwrite,
-            fmt::format("output {} exists; pass --overwrite (the old one becomes {}.old) or another --output",
-                        file.string(), file.string()));
+            fmt::format("output {} exists; pass --overwrite (the old one becomes {}) or another --output",
+                        file.string(), aside_name(file).string()));
 }
 
 void require_new_folder(std::filesystem::path const& folder, bool overwrite) {
@@ -55,9 +55,6 @@ void require_new_folder(std::filesystem::path const& folder, bool overwrite) {
     require(std::filesystem::is_directory(std::filesystem::symlink_status(folder)),
             fmt::format("output {} is no folder, so --overwrite doesn't replace it by one; name another",
                         folder.string()));
-    auto const aside = std::filesystem::path(folder.string() + ".old");
-    require(!is_there(aside), fmt::format("{} is in the way of {}, which would get that name; delete it",
-                                          aside.string(), folder.string()));
 }
 
 Draft::Draft(std::filesystem::path const& target, FileIo& io, int stripes) : target_(target), io_(&io) {
@@ -84,7 +81,7 @@ void Draft::place(bool overwrite, double owner_wait_s) {
     if (overwrite && is_there(target_)) {
         std::optional<Owner> old;  // not under the feet of a campaign that is writing it
         if (is_result_file(target_)) old.emplace(Owner::claim(target_, "overwrite", owner_wait_s, *io_));
-        auto const aside = std::filesystem::path(target_.string() + ".old");
+        auto const aside = aside_name(target_);
         if (io_->rename(target_, aside) != 0) fail_errno("renaming to " + aside.string(), target_.string());
     }
     if (io_->rename_new(path_, target_) != 0) {
@@ -124,7 +121,7 @@ void FolderDraft::place(bool overwrite) {
     if (::syncfs(descriptor_.get()) != 0) fail_errno("syncing", path_.string());
     if (overwrite && is_there(target_)) {
         require_new_folder(target_, overwrite);  // still
-        auto const aside = std::filesystem::path(target_.string() + ".old");
+        auto const aside = aside_name(target_);
         if (io_->rename(target_, aside) != 0) fail_errno("renaming to " + aside.string(), target_.string());
     }
     // No RENAME_NOREPLACE on some network file systems, and no hard links to folders; but rename() itself

@@ -24,7 +24,7 @@ public:
     [[nodiscard]] std::filesystem::path const& path() const { return path_; }
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
-    /// fsync, then the name, then fsync of the folder. An existing file becomes TARGET.old (`overwrite`,
+    /// fsync, then the name, then fsync of the folder. An existing file gets aside_name() (`overwrite`,
     /// after waiting up to owner_wait_s for a campaign that writes it), or is a usage error.
     void place(bool overwrite, double owner_wait_s);
 
@@ -46,8 +46,7 @@ public:
     ~FolderDraft();
 
     [[nodiscard]] std::filesystem::path const& path() const { return path_; }
-    /// An existing target becomes TARGET.old (`overwrite`; an older TARGET.old is in the way), or is a usage
-    /// error.
+    /// As Draft::place.
     void place(bool overwrite);
 
 private:
@@ -63,7 +62,7 @@ void write_file(std::filesystem::path const& file, std::span<std::byte const> by
 
 /// Refuses an existing output without `overwrite`, and an output in no folder.
 void require_new(std::filesystem::path const& file, bool overwrite);
-/// The same of a folder: with `overwrite` it must be one, and TARGET.old must not be there yet.
+/// The same of a folder: with `overwrite` it must be one.
 void require_new_folder(std::filesystem::path const& folder, bool overwrite);
 
 /// An empty HDF5 file for AnnData: oldest format, no time stamps, everything at multiples of 128 bytes: a

@@ -44,6 +44,10 @@ ResultLayout const& ResultRows::layout() const noexcept {
     return state_->source.map().layout;
 }
 
+bool ResultRows::finished() const noexcept {
+    return state_->source.map().finished;
+}
+
 RowArray const* ResultRows::find(std::string_view path) const noexcept {
     for (auto const& array : layout().row_arrays)
         if (array.path == path) return &array;

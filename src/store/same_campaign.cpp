@@ -56,8 +56,9 @@ void require_equal(std::filesystem::path const& file, std::string const& version
     };
     bool const is_unknown = one.was.is_discarded() || one.now.is_discarded();
     fail_usage(fmt::format(
-        "output {} was made with {} = {}, now {}; {}use --fresh or another --output", file.string(), one.key,
-        words(one.was), words(one.now),
+        "output {} was made with {} = {}, now {}; {}start over with --fresh --overwrite, or name another "
+        "--output",
+        file.string(), one.key, words(one.was), words(one.now),
         is_unknown ? fmt::format("finish it with mpira {}, which made it, or ", version) : std::string()));
 }
 
@@ -71,9 +72,9 @@ void require_same_campaign(std::filesystem::path const& file, ResultMap const& m
                         file.string()));
     auto was = layout_to_json(map.layout);
     auto now = layout_to_json(layout);
-    require(was["job"] == now["job"],
-            fmt::format("output {} is a result of job '{}', not of '{}'; use --fresh or another --output",
-                        file.string(), map.layout.job, layout.job));
+    require(was["job"] == now["job"], fmt::format("output {} is a result of job '{}', not of '{}'; start "
+                                                  "over with --fresh --overwrite, or name another --output",
+                                                  file.string(), map.layout.job, layout.job));
     // Before the cut: settings are what users know.
     require_equal(file, map.version, map.layout.identity, layout.identity);
     was.erase("fixed_arrays");
@@ -86,7 +87,8 @@ void require_same_campaign(std::filesystem::path const& file, ResultMap const& m
         // Values are given at creation only; a resume may leave them out.
         same = before.path == after.path && before.type == after.type && before.shape == after.shape;
     }
-    require(same, fmt::format("output {} was made with other fixed arrays; use --fresh or another --output",
+    require(same, fmt::format("output {} was made with other fixed arrays; start over with --fresh "
+                              "--overwrite, or name another --output",
                               file.string()));
 }
 

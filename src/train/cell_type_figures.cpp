@@ -54,8 +54,8 @@ void GeneCounter::add(Inputs const& held_out) {
             for (std::uint64_t output = 0; output < outputs_; ++output) {
                 if (!table.scored.empty() && table.scored[place * outputs_ + output] == 0) continue;
                 auto const gene = table.rows[place] * outputs_ + output;
-                if (counts_[gene] < 2) ++counts_[gene];
-                if (counts_[gene] == 2) wanted_[gene] = true;
+                if (counts_[gene] < kLeastCellTypes) ++counts_[gene];
+                if (counts_[gene] == kLeastCellTypes) wanted_[gene] = true;
             }
         }
     }

@@ -21,7 +21,10 @@ struct Gene {
     auto operator<=>(Gene const&) const = default;
 };
 
-/// Finds the genes that a series of runs holds out, and scores, in two or more cell types.
+/// Of two cell types a correlation would be 1 or -1, whatever was predicted.
+inline constexpr std::uint8_t kLeastCellTypes = 3;
+
+/// Finds the genes that a series of runs holds out, and scores, in kLeastCellTypes or more cell types.
 class GeneCounter {
 public:
     GeneCounter(std::uint64_t rows, std::uint64_t outputs)
@@ -33,7 +36,7 @@ public:
 
 private:
     std::uint64_t outputs_;
-    std::vector<std::uint8_t> counts_;  // up to 2
+    std::vector<std::uint8_t> counts_;  // up to kLeastCellTypes
     std::vector<bool> wanted_;
 };
 

@@ -29,6 +29,17 @@ std::uint64_t count_of(std::vector<model::Parameter> const& parameters) {
 
 }  // namespace
 
+model::ModelCard card_of_run(Settings const& settings, Inputs const& inputs, std::uint64_t kept_epoch) {
+    auto card = card_of(settings, inputs);
+    card.training = {{"identity", inputs.identity}, {"kept_epoch", kept_epoch}};
+    if (!inputs.base_saw.empty()) card.training["base_saw"] = inputs.base_saw;
+    if (inputs.cell_types.size() > 1) card.training["cell_types"] = inputs.cell_types;
+    if (auto const& motifs = settings.texts("input.left_out_motifs"); !motifs.empty()) {
+        card.training["left_out_motifs"] = motifs;
+    }
+    return card;
+}
+
 Fit fit(comm::CommView comm, Settings const& settings, Inputs const& inputs, FitOptions const& options) {
     auto const& recipe = inputs.recipe;
     auto const& table = inputs.table;
@@ -69,15 +80,8 @@ Fit fit(comm::CommView comm, Settings const& settings, Inputs const& inputs, Fit
     for (auto const& record : learned.history) {
         if (record.epoch == learned.kept_epoch) learned.validation = record.validation;
     }
-    learned.card = card_of(settings, inputs);
-    learned.card.training = {{"identity", inputs.identity},
-                             {"kept_epoch", learned.kept_epoch},
-                             {"epochs", epochs_of(learned.history)}};
-    if (!inputs.base_saw.empty()) learned.card.training["base_saw"] = inputs.base_saw;
-    if (inputs.cell_types.size() > 1) learned.card.training["cell_types"] = inputs.cell_types;
-    if (auto const& motifs = settings.texts("input.left_out_motifs"); !motifs.empty()) {
-        learned.card.training["left_out_motifs"] = motifs;
-    }
+    learned.card = card_of_run(settings, inputs, learned.kept_epoch);
+    learned.card.training["epochs"] = epochs_of(learned.history);
     if (!inputs.test_runs.empty()) {
         auto const& kept = trainer.kept();
         if (kept.facts().head == model::HeadKind::masked) {

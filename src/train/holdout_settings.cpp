@@ -76,7 +76,7 @@ std::vector<HeldOutInterval> known_ones(std::vector<HeldOutInterval> const& set,
     require(set.empty() || !known.empty(),
             fmt::format("{}: the atlas has none of these chromosomes, '{}' for example{}; it has {}", where,
                         set.empty() ? "" : set.front().chrom,
-                        set.empty() ? "" : text::did_you_mean(set.front().chrom, chroms),
+                        set.empty() ? "" : text::chromosome_hint(set.front().chrom, chroms),
                         fmt::join(chroms.first(std::min<std::size_t>(chroms.size(), 30)), ", ")));
     return known;
 }

@@ -9,6 +9,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/whole_file.hpp"
@@ -93,8 +94,8 @@ bool is_finished(Files const& files, nlohmann::json const& identity, RunOptions 
     if (!fs::exists(files.weights)) return false;
     auto const name = files.weights.string();
     if (options.fresh) {
-        require(options.overwrite,
-                fmt::format("{} exists; --fresh --overwrite renames it to {}.old", name, name));
+        require(options.overwrite, fmt::format("{} exists; --fresh --overwrite renames it to {}", name,
+                                               aside_name(files.weights).string()));
         return false;
     }
     model::Weights const weights(files.weights, model::WeightsKind::any);
@@ -128,11 +129,7 @@ std::unique_ptr<RunLock> take_output(Files const& files, nlohmann::json const& i
     if (is_finished(files, identity, options)) return nullptr;  // by a run that was just ending
     if (options.fresh) {
         remove_checkpoint(files.checkpoint);
-        if (fs::exists(files.weights)) {
-            auto old = files.weights;
-            old += ".old";
-            fs::rename(files.weights, old);
-        }
+        if (fs::exists(files.weights)) fs::rename(files.weights, aside_name(files.weights));
     }
     return lock;
 }

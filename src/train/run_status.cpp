@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "mpira/base/error.hpp"
+#include "mpira/model/weights.hpp"
 
 #include "train/checkpoint_head.hpp"
 #include "train/run_lock.hpp"
@@ -84,6 +85,8 @@ std::optional<RunStatus> run_status(fs::path const& file) {
     if (!weights) return std::nullopt;
     RunStatus status{.files = RunFiles(*weights),
                      .finished = fs::exists(*weights),
+                     .network = {},
+                     .trained_here = true,
                      .epochs_done = 0,
                      .epochs = std::nullopt,
                      .saved = std::nullopt,
@@ -94,6 +97,9 @@ std::optional<RunStatus> run_status(fs::path const& file) {
         fs::exists(status.files.checkpoint) || fs::exists(previous_of(status.files.checkpoint));
     if (!status.finished && !has_checkpoint && !fs::exists(status.files.metrics)) return std::nullopt;
     status.running = !status.finished && RunLock::is_held(status.files.metrics);
+    // A run that wrote them leaves its metrics too; those of mpira folds and launch/convert have none.
+    if (status.finished) status.network = model::Weights(*weights, model::WeightsKind::any).card().network();
+    status.trained_here = fs::exists(status.files.metrics) || has_checkpoint;
     read_metrics(status);
     if (has_checkpoint) read_checkpoint(status);
     for (auto const& written : {status.files.metrics, status.files.checkpoint}) {

@@ -151,8 +151,8 @@ SplitGenome SplitGenome::of(genome::RegionColumns const& regions, ChromSizes chr
         auto const label = [&] {
             return fmt::format("{}:{}-{}", name, regions.start[row], regions.end[row]);
         };
-        require(chrom >= 0, fmt::format("the chromosome sizes lack '{}'{}, which has the region {}", name,
-                                        text::did_you_mean(name, genome.chroms.names()), label()));
+        require(chrom >= 0, fmt::format("the chromosome sizes lack '{}'{}; the region {} lies there", name,
+                                        text::chromosome_hint(name, genome.chroms.names()), label()));
         require(regions.end[row] <= genome.chroms.length(chrom),
                 fmt::format("the region {} ends past {}, which has {} bp in the chromosome sizes; is it the "
                             "same assembly?",

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "mpira/atlas/atlas.hpp"
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/whole_file.hpp"
@@ -20,10 +21,12 @@
 #include "mpira/comm/stop.hpp"
 #include "mpira/model/network.hpp"
 #include "mpira/model/predictor.hpp"
+#include "mpira/store/anndata_reader.hpp"
 #include "mpira/train/estimators.hpp"
 #include "mpira/train/fit.hpp"
 #include "mpira/train/fit_cost.hpp"
 #include "mpira/train/inputs.hpp"
+#include "mpira/train/networks.hpp"
 #include "mpira/train/sweep.hpp"
 
 #include "train/group_link.hpp"
@@ -61,7 +64,8 @@ struct SweepJob::State {
     [[nodiscard]] fs::path weights_of(std::size_t run) const {
         return weights_folder() / (plan.runs[run].name + ".safetensors");
     }
-    [[nodiscard]] fs::path weights_folder() const { return beside(result, ".weights"); }
+    [[nodiscard]] fs::path weights_folder() const { return weights_of(result); }
+    [[nodiscard]] static fs::path weights_of(fs::path const& result) { return beside(result, ".weights"); }
     [[nodiscard]] static fs::path checkpoints_of(fs::path const& result) {
         return beside(result, ".checkpoints");
     }
@@ -182,7 +186,8 @@ struct SweepJob::State {
             if (!summary.across_cell_types.empty()) {
                 auto const& across = summary.across_cell_types[series];
                 log::info(
-                    "  across cell types, medians over {} genes: Pearson {:.3f}, Spearman {:.3f}, R2 {:.3f}",
+                    "  across cell types, medians over {} targets (region and output): Pearson {:.3f}, "
+                    "Spearman {:.3f}, R2 {:.3f}",
                     across.cell_types.size(), across.median[0], across.median[1], across.median[2]);
             }
         }
@@ -295,8 +300,49 @@ void SweepJob::dismiss() {
     s.link.send(GroupLink::kEnd);
 }
 
-void SweepJob::remove_checkpoints(fs::path const& result) {
+void SweepJob::begin_anew(fs::path const& result) {
     fs::remove_all(State::checkpoints_of(result));
+    auto const weights = State::weights_of(result);
+    if (!fs::exists(weights)) return;
+    auto const aside = aside_name(weights);
+    fs::rename(weights, aside);
+    log::info("{}: of an earlier sweep, now {}", weights.string(), aside.string());
+}
+
+void SweepJob::restore_weights() {
+    auto& s = *state_;
+    store::AnnDataReader const reader(s.result);
+    auto const done = reader.integers("obs/done");
+    std::vector<std::size_t> missing;
+    for (std::size_t run = 0; run < s.plan.runs.size(); ++run) {
+        if (done[run] != 0 && !is_estimator(s.plan.runs[run].settings) && !fs::exists(s.weights_of(run)))
+            missing.push_back(run);
+    }
+    if (missing.empty()) return;
+    if (!s.rows.stores_weights()) {
+        log::warning(
+            "{}: the weights of {} finished runs are gone, and {} keeps none of its own "
+            "(folds.store_weights); --fresh --overwrite trains them again",
+            s.weights_folder().string(), missing.size(), s.result.string());
+        return;
+    }
+    fs::create_directories(s.weights_folder());
+    auto const kept_epoch = reader.integers("obs/kept_epoch");
+    auto const weights = reader.array<float>("obsm/weights");
+    with_plain_errors([&] {
+        for (auto const run : missing) {
+            auto const& settings = s.plan.runs[run].settings;
+            auto const inputs = read_inputs(settings, s.atlas);
+            auto const network = make_network(settings, inputs, at::kCPU);
+            SweepRows::put_weights(weights.row(run), *network);
+            auto card = card_of_run(settings, inputs, static_cast<std::uint64_t>(kept_epoch[run]));
+            card.training["restored_from"] = s.result.filename().string();  // which has epochs and figures
+            network->write(s.weights_of(run), card);
+        }
+    });
+    log::info("{}: the weights of {} finished runs were gone; written again from {}",
+              s.weights_folder().string(), missing.size(), s.result.string());
+    if (std::ranges::find(done, 0) == done.end()) s.write_weight_tables();
 }
 
 void SweepJob::finish(store::FinishedRows& rows) {
@@ -304,7 +350,7 @@ void SweepJob::finish(store::FinishedRows& rows) {
     auto const summary = s.rows.summarise(rows);
     s.write_weight_tables();
     s.tell(summary);
-    remove_checkpoints(s.result);
+    fs::remove_all(State::checkpoints_of(s.result));
 }
 
 std::string SweepJob::describe() const {

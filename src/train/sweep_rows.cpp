@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -296,6 +297,17 @@ void SweepRows::take(std::size_t run, Inputs const& inputs, Fit const& learned, 
     for (auto const& parameter : learned.kept->trainable_parameters()) {
         auto const host = parameter.tensor.detach().to(at::kCPU, at::kFloat).contiguous();
         to = std::copy_n(host.const_data_ptr<float>(), host.numel(), to);
+    }
+}
+
+void SweepRows::put_weights(std::span<float const> stored, model::Network const& network) {
+    c10::NoGradGuard const plain_copies;
+    for (auto const& parameter : network.trainable_parameters()) {
+        auto const count = static_cast<std::size_t>(parameter.tensor.numel());
+        auto const host = parameter.tensor.contiguous();
+        std::ranges::copy(stored.first(count), host.data_ptr<float>());
+        if (!host.is_same(parameter.tensor)) parameter.tensor.copy_(host);
+        stored = stored.subspan(count);
     }
 }
 

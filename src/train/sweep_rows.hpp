@@ -64,6 +64,11 @@ public:
 
     /// What a finished run has learned, into its row.
     void take(std::size_t run, Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const;
+    [[nodiscard]] bool stores_weights() const {
+        return most_weights_ > 0 && settings_.flag("folds.store_weights");
+    }
+    /// What take() left of a run's network in obsm/weights, into one of that shape.
+    static void put_weights(std::span<float const> stored, model::Network const& network);
     /// Of all rows, into the file's fixed arrays too.
     [[nodiscard]] SweepSummary summarise(store::FinishedRows& rows) const;
 
@@ -86,9 +91,6 @@ private:
     [[nodiscard]] static StoredWeights stored_weights(model::Network const& network);
     void look_at_runs();
     void make_layout();
-    [[nodiscard]] bool stores_weights() const {
-        return most_weights_ > 0 && settings_.flag("folds.store_weights");
-    }
     [[nodiscard]] std::vector<FoldSet> used_sets() const;
     void take_held_out(Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const;
     void take_training_means(Inputs const& inputs, Fit const& learned, store::UnitRows& rows) const;
@@ -104,7 +106,7 @@ private:
     std::shared_ptr<atlas::Atlas const> atlas_;
     std::vector<RunFacts> facts_;
     std::vector<StoredWeights> weights_;  ///< one a setting; count 0: an estimator
-    std::vector<Gene> genes_;             ///< held out in two or more cell types
+    std::vector<Gene> genes_;             ///< held out in kLeastCellTypes or more
     std::vector<std::string> warnings_;
     std::optional<ByCellType> by_cell_type_;  ///< where some run holds out several
     bool holds_out_cell_types_ = false;

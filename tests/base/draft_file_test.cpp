@@ -55,6 +55,26 @@ TEST(DraftFile, ReplacesALinkAndNotWhatItLeadsTo) {
     EXPECT_EQ(bytes_of(folder / "a"), "text");
 }
 
+TEST(DraftFile, ACopyNeverTakesAnotherOnesName) {
+    test::ScratchFolder const folder;
+    auto const name = [&] { return aside_name(folder / "a").filename().string(); };
+    EXPECT_EQ(name(), "a.old");
+    folder.write("a.old", "one");
+    EXPECT_EQ(name(), "a.old.2");
+    fs::create_symlink("nowhere", folder / "a.old.2");
+    EXPECT_EQ(name(), "a.old.3");
+}
+
+TEST(DraftFile, AnInputIsNoOutput) {
+    test::ScratchFolder const folder;
+    std::vector const inputs{fs::path(), folder.write("a", "mine"), folder / "absent"};
+    fs::create_symlink(folder / "a", folder / "link");
+    EXPECT_NO_THROW(refuse_input_as_output(folder / "absent", inputs));
+    EXPECT_NO_THROW(refuse_input_as_output({}, inputs));
+    EXPECT_THROW(refuse_input_as_output(folder / "a", inputs), Error);
+    EXPECT_THROW(refuse_input_as_output(folder / "link", inputs), Error);
+}
+
 TEST(DraftFile, AFailedWriteLeavesTheOldFileAndNothingElse) {
     test::ScratchFolder const folder;
     folder.write("a", "old");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "mpira/base/error.hpp"
+
 namespace mpira::text {
 namespace {
 
@@ -54,6 +56,20 @@ TEST(Text, QuantitiesForPeople) {
     EXPECT_EQ(bytes(1536), "1.5 KiB");
     EXPECT_EQ(duration(3725), "62 min 05 s");
     EXPECT_EQ(duration(90000), "25 h 00 min");
+}
+
+TEST(Text, ChromosomesOfAnotherNaming) {
+    std::vector<std::string> const known{"chr1", "chr2", "chrX"};
+    EXPECT_EQ(chromosome_hint("2", known), ": '2' here, 'chr2' there");
+    EXPECT_EQ(chromosome_hint("chrX", std::vector<std::string>{"1", "X"}), ": 'chrX' here, 'X' there");
+    EXPECT_EQ(chromosome_hint("chr12", known), ", did you mean 'chr1'?");
+    EXPECT_EQ(chromosome_hint("NC_000001.11", known), ": 'NC_000001.11' here, 'chr1' there");
+}
+
+TEST(Text, MessagesQuoteNoWholeFile) {
+    Error const error(Origin::usage, "can't read 'x': line '" + std::string(4000, 'A') + "' is none, 'b' is");
+    EXPECT_EQ(std::string(error.what()),
+              "can't read 'x': line '" + std::string(60, 'A') + "...' is none, 'b' is");
 }
 
 }  // namespace

@@ -81,5 +81,14 @@ TEST(CommandLine, CompletionKnowsCommandsOptionsAndSettings) {
     }
 }
 
+TEST(CommandLine, NumbersOfUnitsMayHaveAnExponent) {
+    char const* const words[] = {"mpira", "simulate", "--units", "1e3"};
+    auto const parsed = parse_command_line(4, words);
+    ASSERT_TRUE(parsed.line) << parsed.text;
+    EXPECT_EQ(parsed.line->simulate.units, 1000);
+    char const* const wrong[] = {"mpira", "simulate", "--units", "1.5"};
+    EXPECT_EQ(parse_command_line(4, wrong).exit_code, 2);
+}
+
 }  // namespace
 }  // namespace mpira::cli

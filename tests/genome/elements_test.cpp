@@ -164,6 +164,8 @@ TEST_F(Elements, WrongBedIsRefusedByLine) {
     refused(bed("f.bed", "chrA\t-1\t5\n"), {"f.bed, line 1"});
     refused(bed("g.bed", "chrA\t0\t5\nchrA\t0\t5\n"),
             {"g.bed, line 2", "'chrA:0-5' was used before, in", "g.bed, line 1;"});
+    EXPECT_EQ(ElementLibrary::open(bed("n.bed", "chrA\t0\t5\tB\nchrA\t2\t7\tB\n")).name(1), "chrA:2-7")
+        << "names that repeat make way for places, as in features";
     refused(bed("s.bed", "chrA\t0\t5\tx\t0\t+\nchrA\t0\t5\ty\t0\tbound\n"),
             {"s.bed, line 2", "strand", "'bound'"});
     refused(bed("t.bed", "chrA\t0\t5\tx\t0\t\n"), {"t.bed, line 1", "strand", "''"});

@@ -65,13 +65,38 @@ def sealed(file):
     file.with_name("sealed.h5ad").rename(file)
 
 
-def on_file(command, make):
+def on_file(command, make, name="out.h5ad"):
     def prepare(folder):
-        file = folder / "out.h5ad"
+        file = folder / name
         make(file)
         return [command, file]
 
     return prepare
+
+
+def onto_itself(command, *words):
+    """An input that would be renamed or replaced by what is made of it."""
+
+    def prepare(folder):
+        finished(folder / "out.h5ad")
+        return [command, folder / "out.h5ad", *words, "--output", folder / "out.h5ad", "--overwrite"]
+
+    return prepare
+
+
+def output_is_input(folder):
+    finished(folder / "out.h5ad")
+    return ["synthetic", *ROWS, "--set", f"input={folder / 'out.h5ad'}", "--fresh", "--overwrite", "--output",
+            folder / "out.h5ad"]
+
+
+BENCH = ["--small", "--seconds", "0.1"]
+
+
+def bench_over(folder):
+    (folder / "mine").write_text("mine")
+    (folder / "bench.json").symlink_to(folder / "mine")
+    return ["bench", *BENCH, "--folder", folder, "--output", folder / "bench.json"]
 
 
 def full_disk(folder):
@@ -147,6 +172,8 @@ CASES = [
     ("status of a folder", lambda folder: ["status", folder], [""]),
     ("status of a text", on_file("status", lambda file: file.write_text("x" * 5000)), ["out.h5ad"]),
     ("status of a truncated file", on_file("status", truncated), ["out.h5ad"]),
+    ("status of a renamed text", on_file("status", lambda file: file.write_text(">a\nACGT\n"), "w.safetensors"), ["w.safetensors"]),
+    ("status of empty weights", on_file("status", lambda file: file.write_bytes(b""), "w.safetensors"), ["w.safetensors"]),
     ("verify of someone else's", on_file("verify", from_python), ["out.h5ad"]),
     ("verify of a truncated file", on_file("verify", truncated), ["out.h5ad"]),
     ("seal of nothing", lambda folder: ["seal", folder / "no.h5ad"], ["no.h5ad"]),
@@ -157,6 +184,12 @@ CASES = [
      lambda folder: [*on_file("export", from_python)(folder), *as_tsv(folder)], ["out.h5ad"]),
     ("export to a format that isn't", lambda folder: ["export", folder / "no.h5ad", "--format", "csv", "--output", "x"],
      ["--format", "csv", "tsv"]),
+    ("seal onto itself", onto_itself("seal"), ["out.h5ad", "read here"]),
+    ("export onto itself", onto_itself("export", "--format", "tsv"), ["out.h5ad", "read here"]),
+    ("the output is an input", output_is_input, ["input", "out.h5ad", "can't be the output"]),
+    ("bench over a file", bench_over, ["bench.json", "--overwrite"]),
+    ("bench into no folder", lambda folder: ["bench", *BENCH, "--folder", folder, "--output", folder / "no" / "b.json"], ["no folder"]),
+    ("bench in no folder", lambda folder: ["bench", *BENCH, "--folder", folder / "no"], ["can't be made (No such file"]),
     ("doctor in a missing folder", lambda folder: ["doctor", "--output", folder / "no" / "d.h5ad"], ["no"]),
 ]
 

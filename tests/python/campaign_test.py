@@ -78,6 +78,11 @@ def fresh_and_overwrite(folder):
     old = folder / "a.h5ad.old"
     with open_h5(old) as handle:
         np.testing.assert_array_equal(handle["X"][()], synthetic_rows(np.arange(400), 5))
+    # A second one keeps the first copy.
+    before = old.read_bytes()
+    mpira("synthetic", *SMALL, "--set", "seed=3", "--fresh", "--overwrite", "--output", file, code=0)
+    assert old.read_bytes() == before
+    np.testing.assert_array_equal(read_anndata(folder / "a.h5ad.old.2").X, synthetic_rows(np.arange(400), 5, seed=2))
     mpira("synthetic", *SMALL, "--fresh", "--output", folder / "new.h5ad", code=0)  # nothing to overwrite
 
 
@@ -214,6 +219,13 @@ def verify_and_seal(folder):
     assert re.search(r"1 units differ from their checksum: 1\b", bad.stdout), bad
     assert "unit" in mpira("seal", file, "--output", folder / "c.h5ad", code=2).text
     assert not (folder / "c.h5ad").exists()
+    with open_h5(sealed) as handle:
+        first = handle["X"].id.get_chunk_info(0)
+    with open(sealed, "r+b") as raw:  # which no resume repairs
+        raw.seek(first.byte_offset + first.size // 2)
+        raw.write(bytes(8))
+    told = mpira("verify", sealed, code=2)
+    assert "can't be repaired" in told.text or "sealed.h5ad" in told.stderr, told
     mpira("synthetic", *SMALL, "--set", "resume.check=all", "--output", file, ranks=2, code=0)
     mpira("verify", file, code=0)
 
@@ -221,6 +233,8 @@ def verify_and_seal(folder):
 def plan_and_tables(folder):
     text = mpira("plan", "synthetic", *SMALL, "--ranks", 8, "--ranks-per-node", 4, code=0).stdout
     assert "node-hours" in text and "2 node(s) of 4" in text, text
+    text = mpira("plan", "synthetic", "--set", "rows=52272000", "--ranks", 8, "--rate", 1, code=0).stdout
+    assert "14,520 core-hours" in text and "1 rows/s a rank" in text, text
     assert "synthetic" in mpira("jobs", code=0).stdout
     config = folder / "synthetic.toml"
     config.write_text(mpira("config", "synthetic", code=0).stdout)
@@ -241,6 +255,8 @@ def the_doctor(folder):
     scratch.write_text("mine")
     assert mpira("doctor", "--output", scratch).returncode == 2
     assert scratch.read_text() == "mine"
+    missing = mpira("doctor", "--output", folder / "nothere" / "d.h5ad", code=2).stdout
+    assert "there is no folder" in missing and "read back" not in missing and "locking" not in missing, missing
 
 
 def a_long_run_on_a_login_node_is_told(folder):

@@ -195,6 +195,15 @@ def main():
             torch.save({"model": renamed(state, release)} if release == "first" else wrapped, checkpoint)
             convert("get", checkpoint, "--output", ours, *options)
 
+            # A Python without torch finds that of launch/setup --tests, or says where there is one.
+            bare = ["/usr/bin/python3", "-S", str(ROOT / "launch" / "convert"), "back", str(ours), "--output", str(back)]
+            plain = {"PATH": "/usr/bin:/bin"}
+            if release == "first" and Path(bare[0]).exists():
+                again = subprocess.run(bare, env=plain, capture_output=True, text=True)
+                assert again.returncode == 0 and back.exists(), again
+                none = subprocess.run(bare, env=plain | {"MPIRA_CONVERT_AGAIN": "1"}, capture_output=True, text=True)
+                assert none.returncode == 2 and "launch/setup --tests" in none.stderr, none
+
             # Same bytes under the published names, and again as weights.
             published = "first" if "first" in release else "present"
             convert("back", ours, "--output", back, "--names", published)
@@ -251,7 +260,7 @@ def main():
         one, two = folder / "present.safetensors", folder / "pretrained.safetensors"
         assert "holds a GET; a LoRA adaptor is needed" in mpira("merge", one, two, "--output", folder / "m.safetensors", code=2)
         assert "exists; --overwrite" in mpira("merge", one, two, "--output", two, code=2)
-        assert "is needed to take the adaptor off" in mpira("merge", one, two, "--output", one, "--overwrite", code=2)
+        assert "which is read here" in mpira("merge", one, two, "--output", one, "--overwrite", code=2)
     print("5 checkpoints and 2 of LoRA runs there and back")
 
 

@@ -8,9 +8,8 @@ What a fenced block is, by the words behind its three backticks:
   py             run with Python, at its place between the others
   text           what the block before it says: each line must stand in its output, numbers aside
   text exact     the same, with the numbers
-So a user may copy a page from top to bottom. What a user would bring is made here (mine/, pretrained.ckpt).
+So a user may copy a page from top to bottom.
 """
-import importlib
 import os
 import re
 import shlex
@@ -18,8 +17,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import notebooks
@@ -50,7 +47,7 @@ def blocks(page):
     return found
 
 
-# ---- what a user brings
+# ---- a checkout
 
 
 def lay_out(folder):
@@ -59,79 +56,6 @@ def lay_out(folder):
         (folder / name).symlink_to(ROOT / name)
     (folder / "build" / "release").mkdir(parents=True)
     (folder / "build" / "release" / "bin").symlink_to(Path(MPIRA).resolve().parent)
-
-
-def own_data(folder):
-    """mine/: two cell types' peaks and fragments, genes with their expression, a library and its measured counts, on a
-    random genome of three chromosomes."""
-    import toy
-    mine = folder / "mine"
-    mine.mkdir()
-    rng = np.random.default_rng(8)
-    lengths = {"chr1": 40000, "chr2": 30000, "chr3": 20000}
-    genome = {name: toy.random_sequence(rng, length) for name, length in lengths.items()}
-    toy.write_fasta(mine / "genome.fa", genome.items())
-    (mine / "chrom.sizes").write_text("".join(f"{name}\t{length}\n" for name, length in lengths.items()))
-    fragments, genes, peaks = [], [], {"T": [], "B": []}
-    for chrom, length in lengths.items():
-        for start in range(300, length - 700, 420):
-            at = start + int(rng.integers(0, 60))
-            kinds = [kind for kind in peaks if rng.random() < 0.75]
-            for kind in kinds:
-                shift = int(rng.integers(-20, 20))
-                peaks[kind].append(f"{chrom}\t{at + shift}\t{at + shift + 250}\tpeak\t{int(rng.integers(100, 900))}\t.\t"
-                                   f"{rng.uniform(2, 9):.2f}\t-1\t-1\t{int(rng.integers(60, 190))}")
-                for _ in range(int(rng.integers(3, 40))):
-                    first = at + int(rng.integers(-60, 200))
-                    fragments.append((chrom, first, first + int(rng.integers(30, 190)), f"{kind}{rng.integers(9)}-1"))
-            if rng.random() < 0.4:
-                genes.append((f"GENE{len(genes)}", chrom, at + 100, "+-"[int(rng.integers(2))]))
-    for kind, lines in peaks.items():
-        (mine / f"{kind}.narrowPeak").write_text("\n".join(lines) + "\n")
-    toy.write_tabix(mine / "fragments.tsv.gz", ((*fragment, 1) for fragment in sorted(fragments)))
-    (mine / "barcodes.tsv").write_text("".join(f"{kind}{i}-1\t{kind}\n" for kind in peaks for i in range(9)))
-    (mine / "genes.gtf").write_text("".join(
-        f'{chrom}\ttest\tgene\t{at + 1 if strand == "+" else max(1, at - 800)}\t{at + 800 if strand == "+" else at + 1}\t.\t{strand}\t.\t'
-        f'gene_id "{name}"; gene_name "{name}"; gene_type "protein_coding";\n' for name, chrom, at, strand in genes))
-    (mine / "tpm.tsv").write_text("gene\tT\tB\n" + "".join(
-        f"{name}\t{rng.gamma(0.6, 30):.2f}\t{rng.gamma(0.6, 30):.2f}\n" for name, *_ in genes))
-    toy.write_motifs(mine / "motifs.meme", rng, 12, (6, 10))
-    for name in ("hits.bed", "ctss.bed"):
-        rows = []
-        for chrom, length in lengths.items():
-            for at in sorted(rng.choice(length - 20, 2500 if name == "hits.bed" else 800, replace=False)):
-                hit, strand = f"AC{rng.integers(14):04d}", "+-"[int(rng.integers(2))]
-                rows.append((chrom, at, at + 9, hit, f"{rng.gamma(6):.3f}", strand) if name == "hits.bed" else
-                            (chrom, at, at + 1, ".", rng.integers(1, 90), strand))
-        toy.write_tabix(mine / f"{name}.gz", rows)
-    # Scores of another model, of the regions that the page's first command makes.
-    mpira("regions", mine / "T.narrowPeak", mine / "B.narrowPeak", "--chrom-sizes", mine / "chrom.sizes",
-          "--output", mine / "scored.bed", code=0)
-    rows = [line.split("\t")[:3] for line in (mine / "scored.bed").read_text().splitlines()]
-    (mine / "tracks.tsv").write_text("chrom\tstart\tend\t4828\t5111\n" + "".join(
-        "\t".join(row) + f"\t{rng.gamma(1, 5):.3f}\t{rng.gamma(1, 5):.3f}\n" for row in rows))
-    (mine / "hits.tsv").write_text("".join(f"AC{i:04d}\tcluster{i // 2}\n" for i in range(14)))
-    (mine / "tss.bed").write_text("".join(f"{chrom}\t{at}\t{at + 1}\t{name}\t0\t{strand}\n" for name, chrom, at, strand in genes))
-    library = [(f"element_{i}", toy.random_sequence(rng, 200)) for i in range(30)]
-    library += [(f"scrambled_{i}", toy.random_sequence(rng, 200)) for i in range(25)]
-    toy.write_fasta(mine / "library.fa", library)
-    (mine / "pairs.tsv").write_text("chrom\tchromStart\tchromEnd\tmeasuredGeneSymbol\tRegulated\n" + "".join(
-        f"{chrom}\t{at + shift}\t{at + shift + 100}\t{name}\t{'TRUE' if rng.random() < 0.3 else 'FALSE'}\n"
-        for name, chrom, at, _ in genes[5:-5] for shift in (-840, 420, 1260) if at + shift > 0))
-    (mine / "groups.tsv").write_text("".join(f"{name}\t{name.split('_')[0]}\n" for name, _ in library))
-    (mine / "measured.tsv").write_text("element\treplicate\tdna\trna\tbarcodes\n" + "".join(
-        f"{name}\t{replicate}\t{rng.integers(80, 200)}\t{rng.integers(40, 500)}\t{rng.integers(12, 40)}\n"
-        for name, _ in library for replicate in (1, 2)))
-
-
-def published_checkpoint(folder):
-    """A random network under the names of a published checkpoint, with two columns for motifs of the default atlas."""
-    import torch
-
-    convert = importlib.import_module("convert_test")
-    convert.FEATURES = 287  # the default atlas's motifs, and accessibility
-    torch.save({"state_dict": {"model." + name: tensor for name, tensor in convert.values(False, 4).items()}},
-               folder / "pretrained.ckpt")
 
 
 # ---- running
@@ -324,8 +248,6 @@ def links(page, text):
 def run_pages(folder, chosen):
     known, elsewhere, blocks_run, began = Words(), [], 0, time.monotonic()
     lay_out(folder)
-    own_data(folder)
-    published_checkpoint(folder)
     for page in pages():
         links(page, (DOCS / page).read_text())
         for language, word, body in blocks(page):

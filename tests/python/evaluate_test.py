@@ -219,6 +219,8 @@ def other_ways_to_say_it(folder):
     refused("element\tdna\trna\ne0_F\t1\t-2\n", "wrong.tsv line 2", "'-2' in column 'rna' is no count")
     refused("element\tdna\trna\ne0_F\t1\t2\ne0_F\t1\t2\n", "e0_F is there twice")
     refused("element\tdna\trna\nelement_0\t1\t2\n", "none of its", "e0_F", "element_0")
+    told = mpira("evaluate", folder / "atlas.h5ad", "--measured", folder / "wrong.tsv", "--output", folder / "wrong", code=2)
+    assert "a result of mpira features; evaluate takes" in told.text, told
     refused("element\tdna\trna\ne0_F\t0\t2\n", "replicate 1 has no reads of DNA")
     refused("", "is empty")
     refused(good, "--controls contrl", "did you mean 'control'", more=("--controls", "contrl"))

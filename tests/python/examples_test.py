@@ -20,7 +20,8 @@ from mpira_test import MPIRA, environment, mpira, run_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 MADE_BY_LAUNCH = re.compile(r"runs/(quickstart|paper)/")
-LEFT_TO_THE_USER = re.compile(r"^mpira: (\w+\.toml: \S+: must be given|(cannot open )?[\w.]+: No such file)", re.M)
+LEFT_TO_THE_USER = re.compile(r"^mpira: (\w+\.toml: \S+: must be given|(cannot open )?[\w.]+: No such file|"
+                              r"screen.h5ad: a result of mpira synthetic;)", re.M)  # of lay_out, for any job's
 LAUNCHER = re.compile(r"^(mpirun -n \d+|srun) (?=\S*mpira )")
 
 

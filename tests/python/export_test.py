@@ -301,6 +301,8 @@ def wrong_requests_are_named(folder):
     refused("neither a variable nor", jacobian, "--format", "bedgraph", "--output", out, "--column", "gene_id")
     refused("which tracks need", folder / "synthetic.h5ad", "--format", "bedgraph", "--output", out)
     refused("does nothing with", jacobian, "--format", "tsv", "--output", out, "--column", "predicted")
+    refused(".bz2", jacobian, "--format", "tsv", "--output", folder / "x.tsv.bz2")
+    refused(".h5ad", jacobian, "--format", "tsv", "--output", folder / "x.h5ad")
     refused("parquet", jacobian, "--format", "parquet", "--output", out)
     # Another atlas under the same name.
     other = folder / "other"

@@ -400,7 +400,7 @@ def wrong_inputs(folder):
         ("end", changed(3, "0"), ["pairs.tsv line 2", "ends at 0"]),
         ("gene", changed(6, ""), ["pairs.tsv line 2", "measuredGeneSymbol"]),
         ("regulated", changed(7, "maybe"), ["pairs.tsv line 2", "Regulated", "maybe"]),
-        ("other chromosomes", whole.replace("\nx\tchr", "\nx\t"), ["pairs.tsv", "no pair is covered", "no_gene"]),
+        ("other chromosomes", whole.replace("\nx\tchr", "\nx\t"), ["pairs.tsv", "no pair is on a chromosome", "'1' here, 'chr1' there"]),
     ]
     words = ["crispri", "--set", f"scores.file={folder}/perturb.h5ad", "--set", f"crispri.file={folder}/pairs.tsv",
              "--output", folder / "never.h5ad"]

@@ -163,6 +163,8 @@ def a_sweep_beside_its_baselines(folder):
     sweep = read_anndata(file)
     frame = sweep.to_df().join(sweep.obs[["setting", "fold", "seed", "recipe_fold"]].astype(
         {"setting": str, "fold": str}))
+    settings = set(table(folder / "tables", "settings")["setting"])
+    assert "train.lr" in settings and not settings & {"output", "resume.check", "commit.seconds", "checkpoint.every_s"}, settings
     folds = table(folder / "tables", "folds").set_index("fold")
     for setting in ("GET", "MLP"):
         own = frame[frame["setting"] == setting].set_index("fold")

@@ -1,44 +1,17 @@
 """A toy genome with its atlas, elements and random models: inputs of tests that run the real jobs in seconds."""
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from mpira_test import mpira
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "launch"))
+from own_data import random_sequence, write_fasta, write_motifs, write_tabix
+
 WINDOW, FOCUS, SCAN_BP = 9, 4, 60
-LETTERS = np.frombuffer(b"ACGT", np.uint8)
-
-
-def write_fasta(path, records):
-    path.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in records))
-
-
-def random_sequence(rng, length, gc=0.42):
-    return bytes(rng.choice(LETTERS, length, p=[(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])).decode()
-
-
-def write_motifs(path, rng, count, widths):
-    """MEME, of 40 sites each; widths: from the first up to below the second."""
-    meme = "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
-    for m in range(count):
-        width = int(rng.integers(*widths))
-        meme += f"MOTIF m{m} name{m}\nletter-probability matrix: alength= 4 w= {width} nsites= 40 E= 0\n"
-        for _ in range(width):
-            counts = rng.multinomial(40, rng.dirichlet([0.3] * 4))
-            meme += " ".join(f"{c / 40:.6f}" for c in counts) + "\n"
-        meme += "\n"
-    path.write_text(meme)
-
-
-def write_tabix(path, sorted_rows):
-    """bgzip and its tabix index; rows: chromosome, start, end and what else a line has."""
-    import pysam
-
-    path.with_suffix("").write_text("".join("\t".join(map(str, row)) + "\n" for row in sorted_rows))
-    pysam.tabix_compress(str(path.with_suffix("")), str(path), force=True)
-    path.with_suffix("").unlink()
-    pysam.tabix_index(str(path), preset="bed", force=True)
 
 
 def make_inputs(folder):

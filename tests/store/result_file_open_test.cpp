@@ -26,8 +26,8 @@ TEST_F(ResultFileTest, RefusesAnotherCampaignByName) {
     other.identity["settings"]["sites.insertions"] = 60;
     EXPECT_EQ(refused(other),
               "output " + file.string() +
-                  " was made with settings.sites.insertions = 600, now 60; use --fresh or another "
-                  "--output");
+                  " was made with settings.sites.insertions = 600, now 60; start over with --fresh "
+                  "--overwrite, or name another --output");
     other = layout;
     other.identity["inputs"]["genome"] = "beef";
     EXPECT_THAT(refused(other), HasSubstr(R"(inputs.genome = "0123abcd", now "beef")"));

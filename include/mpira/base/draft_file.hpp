@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 
 namespace mpira {
@@ -31,6 +32,17 @@ OpenDraft open_draft(std::filesystem::path const& target,
 
 /// The folder a file is, or will be, in.
 std::filesystem::path folder_of(std::filesystem::path const& file);
+
+/// The name that what is at `target`, a file or a folder, gets when an output takes its place: TARGET.old, or
+/// where that is taken TARGET.old.2 and so on, so that no earlier copy is lost.
+std::filesystem::path aside_name(std::filesystem::path const& target);
+
+/// Whether both names lead to one file or folder that is there.
+bool same_file(std::filesystem::path const& one, std::filesystem::path const& other);
+
+/// A usage error where `output` is one of the files that it would be made of.
+void refuse_input_as_output(std::filesystem::path const& output,
+                            std::span<std::filesystem::path const> inputs);
 
 /// Writes `file` whole or not at all: a draft, then renamed over what is there (a link itself, not what it
 /// leads to), synced, and the folder too. `write` gets the draft's descriptor. Throws Origin::system or usage

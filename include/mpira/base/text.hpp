@@ -17,6 +17,10 @@ std::optional<std::string> nearest(std::string_view wrong, std::span<std::string
 /// ", did you mean 'x'?" or "".
 std::string did_you_mean(std::string_view wrong, std::span<std::string const> known);
 
+/// The same of a chromosome, where assemblies differ in how they name it: ": '1' here, 'chr1' there", by the
+/// name that is meant, else ", did you mean ...", else by the first known one.
+std::string chromosome_hint(std::string_view wrong, std::span<std::string const> known);
+
 std::vector<std::string_view> split(std::string_view line, char separator);
 std::string_view trim(std::string_view line);
 /// A file's first line without the byte order mark (UTF-8) that some Windows programs put before it.

@@ -38,6 +38,7 @@ struct PlanOptions {
     std::int64_t ranks = 64;
     std::int64_t ranks_per_node = 8;
     std::int64_t sample_units = 2;  ///< units run here to measure seconds a unit
+    double rate = 0;                ///< rows a second a rank instead of measuring; 0: measure
 };
 
 /// Options of `mpira simulate`. Durations are lognormal with this mean and sigma.

@@ -32,6 +32,8 @@ public:
     /// The same as doubles, whatever number is stored.
     void read(std::string_view path, std::uint64_t first, std::uint64_t count,
               std::vector<double>& values) const;
+    /// Whether the campaign reached its end, which may write more than rows (Job::finish).
+    [[nodiscard]] bool finished() const noexcept;
     /// One flag a row: whether its unit is done.
     [[nodiscard]] std::vector<bool> done() const;
 

@@ -20,7 +20,7 @@ public:
     ~TextOutput();
 
     void write(std::string_view text);
-    /// Syncs and gives the file its name. An existing one becomes TARGET.old.
+    /// Syncs and gives the file its name. An existing one gets aside_name().
     void place();
 
 private:
@@ -39,7 +39,7 @@ public:
 
     /// A file of that name, whole. `name` is no path.
     void add(std::string_view name, std::string_view text);
-    /// Syncs and gives the folder its name. An existing one becomes TARGET.old.
+    /// Syncs and gives the folder its name. An existing one gets aside_name().
     void place();
 
 private:

@@ -53,6 +53,10 @@ struct Fit {
     std::string remark;     ///< a phrase for the log; empty: nothing
 };
 
+/// The card of a run's weights, with what `training` says of it beside its epochs and figures.
+[[nodiscard]] model::ModelCard card_of_run(Settings const& settings, Inputs const& inputs,
+                                           std::uint64_t kept_epoch);
+
 /// One training run: from inputs (and a checkpoint, if there is one) to weights and held-out predictions.
 /// Writes nothing but the checkpoint, which stays when it ends. [collective] over `comm`; the settings and
 /// inputs are equal on all its ranks.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
@@ -22,6 +23,8 @@ struct RunFiles {
 struct RunStatus {
     RunFiles files;
     bool finished = false;                 ///< the weights are there
+    std::string network;                   ///< of finished ones, "GET"
+    bool trained_here = true;              ///< else weights that no run here has left: of folds, converted
     std::uint64_t epochs_done = 0;         ///< by the metrics
     std::optional<std::uint64_t> epochs;   ///< that the run shall have; known from its checkpoint
     std::optional<std::uint64_t> saved;    ///< the epoch a resume goes on after; nothing without a checkpoint
@@ -32,7 +35,7 @@ struct RunStatus {
 
 /// Of a run named by any of its files: W.safetensors (there or not yet), W.checkpoint.safetensors or
 /// W.metrics.jsonl. Nothing when there are none of these, or the name is none of theirs. Errors:
-/// Origin::usage for a checkpoint that can't be read.
+/// Origin::usage for weights or a checkpoint that can't be read.
 std::optional<RunStatus> run_status(std::filesystem::path const& file);
 
 }  // namespace mpira::train

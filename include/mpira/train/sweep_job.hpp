@@ -23,7 +23,7 @@ namespace mpira::train {
 /// the cell types that were trained on for the same region and output, its figures, and the model's on the
 /// same entries; by_cell_type (runs, cell types of the atlas, figures), where a run holds out several;
 /// uns/across_cell_types: Pearson, Spearman and R2 of each gene (row, output) over the cell types it is held
-/// out in, where these are two or more; obsm/weights (runs, numbers; names, shapes and offsets in
+/// out in, where these are three or more; obsm/weights (runs, numbers; names, shapes and offsets in
 /// uns/weights); uns/summary: mean, sd and pooled figures of each series over its folds, of each cell type
 /// too where by_cell_type is. Beside it: FILE.weights/RUN.safetensors and tables "fold, file" that lentimpra
 /// takes; FILE.checkpoints while the sweep is unfinished.
@@ -64,8 +64,12 @@ public:
     void follow(FollowHooks const& hooks);
     /// The leader, after its campaign: ends the others' follow().
     void dismiss();
-    /// Forgets what unfinished runs have left: for a sweep whose result is made anew.
-    static void remove_checkpoints(std::filesystem::path const& result);
+    /// For a sweep whose result is made anew: forgets what unfinished runs have left, and moves the weights
+    /// beside an earlier one away (aside_name).
+    static void begin_anew(std::filesystem::path const& result);
+    /// Writes weights files of finished runs that are no longer there from obsm/weights: the same tensors,
+    /// their cards without the figures, which the result has. One rank, after its campaign.
+    void restore_weights();
 
 private:
     struct State;
