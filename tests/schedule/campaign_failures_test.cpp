@@ -1,0 +1,196 @@
+// Campaigns on 1 to 4 ranks in which something is wrong: units or ranks that fail, another machine or build,
+// changed bytes.
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "mpira/base/error.hpp"
+#include "mpira/comm/runtime.hpp"
+#include "mpira/schedule/campaign.hpp"
+#include "mpira/store/anndata_reader.hpp"
+#include "mpira/store/inspect.hpp"
+
+#include "random_rows.hpp"
+
+namespace mpira::schedule {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace tests;
+
+TEST(Campaign, AUnitThatThrowsOnceIsRunAgain) {
+    auto const world = comm::Communicator::world();
+    Folder const folder(world);
+    RandomRows job;
+    job.before = [&](std::uint64_t unit) {
+        if (unit % 10 != 3) return;
+        auto const mark = (folder / (fmt::format("mark{}", unit))).string();
+        int const made = open(mark.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600);
+        if (made < 0) return;
+        close(made);
+        throw std::runtime_error("not today");
+    };
+    auto const outcome = run_campaign(world, job, folder / "a.h5ad", quiet());
+    EXPECT_EQ(outcome.exit_code(), 0);
+    EXPECT_EQ(outcome.set_aside, 0U);
+    EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(job.runs)),
+              static_cast<std::int64_t>(outcome.units + 5));
+}
+
+TEST(Campaign, AUnitThatAlwaysThrowsIsSetAsideWithItsError) {
+    auto const world = comm::Communicator::world();
+    Folder const folder(world);
+    auto const file = folder / "a.h5ad";
+    RandomRows job;
+    job.before = [](std::uint64_t unit) {
+        if (unit == 13 || unit == 50) throw Error(Origin::system, fmt::format("broken element {}", unit));
+    };
+    auto const outcome = run_campaign(world, job, file, quiet());
+    EXPECT_EQ(outcome.exit_code(), 3);
+    EXPECT_EQ(outcome.set_aside, 2U);
+    EXPECT_EQ(outcome.left(), 2U);
+    EXPECT_FALSE(outcome.stopped);
+    if (world.is_root()) {
+        auto const status = store::status(file);
+        EXPECT_EQ(status.failed, 2U);
+        EXPECT_FALSE(status.owner.has_value());
+        ASSERT_EQ(status.first_errors.size(), 2U);
+        EXPECT_EQ(status.first_errors[0].error, "broken element 13");
+        EXPECT_GE(status.first_errors[0].attempt, 2);
+    }
+    world.barrier();
+    RandomRows mended;
+    auto const second = run_campaign(world, mended, file, quiet());
+    EXPECT_EQ(second.exit_code(), 0);
+    EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(mended.runs)), 2);
+}
+
+TEST(Campaign, ARankThatFailsEveryUnitCostsNone) {
+    auto const world = comm::Communicator::world();
+    if (world.size() == 1) GTEST_SKIP() << "needs a rank that works";
+    Folder const folder(world);
+    RandomRows job;
+    job.before = [&](std::uint64_t) {
+        if (world.rank() == world.size() - 1) throw Error(Origin::cuda, "an illegal memory access");
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    };
+    auto const outcome = run_campaign(world, job, folder / "a.h5ad", quiet());
+    EXPECT_EQ(outcome.exit_code(), 0);
+    EXPECT_EQ(outcome.set_aside, 0U);
+}
+
+TEST(Campaign, AnotherCampaignsFileIsRefusedByNameOnAllRanks) {
+    auto const world = comm::Communicator::world();
+    Folder const folder(world);
+    RandomRows job;
+    run_campaign(world, job, folder / "a.h5ad", quiet());
+    RandomRows other(8);
+    // Also while somebody writes it, and before waiting for that one to end.
+    std::optional<store::Owner> owner;
+    if (world.is_root()) owner.emplace(store::Owner::claim(folder / "a.h5ad", "somebody"));
+    try {
+        run_campaign(world, other, folder / "a.h5ad", quiet());
+        ADD_FAILURE() << "not refused";
+    } catch (comm::CollectiveError const& error) {
+        EXPECT_EQ(error.exit_code(), 2);
+        EXPECT_NE(std::string(error.what()).find("seed"), std::string::npos) << error.what();
+    }
+    world.barrier();
+}
+
+TEST(Campaign, AnotherMachineIsRefusedUnlessAllowed) {
+    auto const world = comm::Communicator::world();
+    Folder const folder(world);
+    auto const file = folder / "a.h5ad";
+    RandomRows job;
+    job.before = [](std::uint64_t unit) {
+        if (unit == 3) throw Error(Origin::system, "later");
+    };
+    auto options = quiet();
+    options.machine = "Abacus 1";
+    options.program = "1 (git a)";
+    EXPECT_EQ(run_campaign(world, job, file, options).exit_code(), 3);
+    job.before = nullptr;
+    options.program = "1 (git b)";
+    try {
+        run_campaign(world, job, file, options);
+        ADD_FAILURE() << "not refused";
+    } catch (comm::CollectiveError const& error) {
+        EXPECT_NE(std::string(error.what()).find("begun by mpira 1 (git a), this is 1 (git b)"),
+                  std::string::npos)
+            << error.what();
+    }
+    world.barrier();
+    options.program = "1 (git a)";
+    options.machine = "Abacus 2";
+    try {
+        run_campaign(world, job, file, options);
+        ADD_FAILURE() << "not refused";
+    } catch (comm::CollectiveError const& error) {
+        EXPECT_NE(std::string(error.what()).find("Abacus 1"), std::string::npos) << error.what();
+    }
+    world.barrier();
+    options.allow_mixed = true;
+    EXPECT_EQ(run_campaign(world, job, file, options).exit_code(), 0);
+}
+
+TEST(Campaign, ChangedBytesAreFoundAndRunAgain) {
+    auto const world = comm::Communicator::world();
+    Folder const folder(world);
+    auto const file = folder / "a.h5ad";
+    RandomRows job;
+    job.before = [](std::uint64_t unit) {
+        if (unit == 3) throw Error(Origin::system, "later");
+    };
+    run_campaign(world, job, file, quiet());
+    if (world.is_root()) {
+        auto const offset = store::AnnDataReader(file).info("X").offset;
+        ASSERT_TRUE(offset.has_value());
+        std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+        bytes.seekp(static_cast<std::streamoff>(*offset + 20 * kColumns * sizeof(float)));
+        bytes.put('\x55');
+    }
+    world.barrier();
+    RandomRows again;
+    auto const outcome = run_campaign(world, again, file, quiet());
+    EXPECT_EQ(outcome.exit_code(), 0);
+    EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(again.runs)), 2);  // units 3 and 5
+}
+
+TEST(Campaign, WhatIsMadeOfAllRowsIsMadeAgainAfterARepair) {
+    auto const world = comm::Communicator::world();
+    Folder const folder(world);
+    auto const file = folder / "a.h5ad";
+    RandomRows job;
+    run_campaign(world, job, file, quiet());
+    std::vector<char> whole;
+    if (world.is_root()) {
+        whole = lasting_bytes(file);
+        for (auto const* const array : {"X", "varm/sum"}) {  // of a row, and of the sums that saw it so
+            auto const offset = store::AnnDataReader(file).info(array).offset;
+            ASSERT_TRUE(offset.has_value());
+            std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+            bytes.seekp(static_cast<std::streamoff>(*offset));
+            bytes.put('\x55');
+        }
+    }
+    world.barrier();
+    RandomRows again;
+    EXPECT_EQ(run_campaign(world, again, file, quiet()).exit_code(), 0);
+    EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(again.runs)), 1);
+    if (world.is_root()) {
+        EXPECT_TRUE(lasting_bytes(file) == whole);
+    }
+    world.barrier();
+}
+
+}  // namespace
+}  // namespace mpira::schedule
