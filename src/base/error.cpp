@@ -9,7 +9,7 @@ namespace {
 
 /// The text with what it quotes, as a file's whole content may be, cut to what a person reads.
 std::string with_short_quotes(std::string_view text) {
-    constexpr std::size_t kLongest = 60;
+    constexpr std::size_t kLongest = 200;  // a name may be so long, a line of a wrong file is longer
     std::string out;
     std::size_t from = 0;
     for (auto open = text.find('\''); open != std::string_view::npos; open = text.find('\'', open)) {
@@ -21,7 +21,9 @@ std::string with_short_quotes(std::string_view text) {
             continue;
         }
         if (close - open > kLongest + 1) {
-            out.append(text.substr(from, open + 1 + kLongest - from)).append("...");
+            auto end = open + 1 + kLongest;
+            while ((static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // a character's border
+            out.append(text.substr(from, end - from)).append("...");
             from = close;
         }
         open = close + 1;

@@ -35,10 +35,11 @@ public:
         comm::everywhere(world_, [&] {
             std::error_code code;
             if (!world_.is_root()) return;
-            fs::create_directory(path_, code);
-            require(!code, fmt::format("{}: a folder for some files of the bench can't be made ({}); name a "
-                                       "place with --folder",
-                                       path_.string(), code.message()));
+            bool const is_made = fs::create_directory(path_, code);
+            require(is_made,
+                    fmt::format("{}: a folder for some files of the bench can't be made ({}); name a "
+                                "place with --folder",
+                                path_.string(), code ? code.message() : "it exists"));
         });
         comm::everywhere(world_, [&] {
             require(fs::is_directory(path_),

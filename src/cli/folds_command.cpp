@@ -71,7 +71,7 @@ int folds(CommandLine const& line, comm::Communicator const& world) {
                                 {.attendants = world.size() - leaders.size(),
                                  .on_created = [&] { train::SweepJob::begin_anew(sweep.output); }});
             comm::everywhere(leaders, [&] {
-                if (leaders.is_root()) job.restore_weights();
+                if (leaders.is_root() && code == 0) job.restore_weights();
             });
         } catch (comm::CollectiveError const&) {  // of all leaders alike; the others must hear of it
             failure = comm::failure_of_current_exception();

@@ -96,7 +96,8 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
     auto const units = spread_sample(costs, static_cast<std::size_t>(line.plan.sample_units));
     bool const told = line.plan.rate > 0;
     auto const sample =
-        told ? Sample{.seconds = static_cast<double>(layout.rows) / line.plan.rate, .cost = total_cost}
+        told ? Sample{.seconds = static_cast<double>(layout.rows) / line.plan.rate / ranks_per_unit,
+                      .cost = total_cost}
              : comm::everywhere(world, [&] { return measure(job, units, costs); });
     auto const ratio = world.all_sum(sample.seconds / sample.cost) / world.size();
     auto const memory = world.all_max(static_cast<std::int64_t>(private_bytes()));

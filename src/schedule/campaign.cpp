@@ -75,13 +75,13 @@ std::string model_of(std::string const& machine) {
 }
 
 /// Bytes are promised for one build on one model of machine: refuses a second one unless that is allowed.
-void refuse_mixed(comm::CommView world, fs::path const& file, std::string const& machine,
+void refuse_mixed(comm::CommView world, fs::path const& file, bool is_finished, std::string const& machine,
                   CampaignOptions const& options) {
     auto const here = world.gather(machine);
     comm::everywhere(world, [&] {
-        if (!world.is_root() || options.allow_mixed) return;
+        if (!world.is_root() || options.allow_mixed || is_finished) return;
         auto const begun = store::status(file);
-        require(options.program.empty() || begun.version == options.program || begun.done == begun.units,
+        require(options.program.empty() || begun.version == options.program,
                 fmt::format("{}: begun by mpira {}, this is {}; bytes are the same by one build only: go on "
                             "with that one, or use --allow-mixed to take the difference",
                             file.string(), begun.version, options.program));
@@ -295,12 +295,12 @@ std::optional<comm::Communicator> run_units(comm::Communicator const& world, sto
                     },
                 .lost = std::move(lost),
                 .on_disk = [&](std::uint64_t unit) { return file.journal(unit).state == UnitState::done; },
-                .paused =
-                    [&](int rank, Dispatcher::Pause const& pause) {
+                .faulty =
+                    [&](Failures::Faulty const& faulty) {
                         log::warning(
-                            "rank {} on {} failed {} units in a row while others work: it gets no "
-                            "more for {:.0f} s",
-                            rank, host_of(rank), pause.failures, pause.seconds);
+                            "rank {} on {} failed {} units that other ranks finish: is its device "
+                            "gone, or a file system? It gets one at a time",
+                            faulty.rank, host_of(faulty.rank), faulty.faults);
                     },
                 .set_aside =
                     [&](std::uint64_t unit, std::string const& how) {
@@ -359,8 +359,9 @@ CampaignOutcome run_campaign(comm::Communicator const& world, store::Job& job, f
     try {
         auto file = comm::everywhere(
             world, [&] { return ResultFile::open(result, job.layout(), {.mode = to_store(options.write)}); });
-        refuse_mixed(world, result, machine, options);
         check_rows(world, file, options.check);
+        refuse_mixed(world, result, file.finished(), machine,
+                     options);  // what is finished is computed by none
         recorded = settle(world, file, result, options.attendants);
         left = run_units(world, job, file, result, recorded, owner, signals, machine, options, outcome);
         conclude(left ? *left : world, job, file, outcome);

@@ -11,21 +11,12 @@
 #include "mpira/base/error.hpp"
 
 namespace mpira::schedule {
-namespace {
-
-/// So many failures in a row are the rank's fault rather than its units'.
-constexpr int kDoubtfulFailures = 3;
-/// A pause is so many usual units long at first, within these limits.
-constexpr double kPauseUnits = 10;
-constexpr double kShortestPause_s = 1;
-constexpr double kLongestFirstPause_s = 600;
-constexpr double kLongestPause_s = 3600;
-
-}  // namespace
-
 Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64_t> const& to_do,
                        DispatchOptions options)
-    : options_(std::move(options)), cost_(std::move(relative_cost)), alive_(options_.ranks) {
+    : options_(std::move(options)),
+      cost_(std::move(relative_cost)),
+      failures_(options_.ranks, options_.node_of),
+      alive_(options_.ranks) {
     ensure(options_.ranks > 0 && options_.attempts > 0, "a dispatcher needs a rank and an attempt");
     ensure(cost_.size() <= std::numeric_limits<std::uint32_t>::max(), "more than 2^32 units");
     order_.reserve(to_do.size());
@@ -50,65 +41,21 @@ Dispatcher::Dispatcher(std::vector<float> relative_cost, std::vector<std::uint64
 
 int Dispatcher::quarantine_rank() const {
     for (int rank = options_.ranks - 1; rank > 0; --rank)
-        if (auto const& state = ranks_[static_cast<std::size_t>(rank)]; !state.gone && !state.paused)
-            return rank;
+        if (!ranks_[static_cast<std::size_t>(rank)].gone && !failures_.must_wait(rank)) return rank;
     return 0;
 }
 
-int Dispatcher::node_of(int rank) const {
-    return options_.node_of.empty() ? 0 : options_.node_of[static_cast<std::size_t>(rank)];
-}
-
-/// Whether there is another rank (elsewhere: of another node) that is given units.
-bool Dispatcher::others_work(int rank, bool elsewhere) const {
-    for (int other = 0; other < options_.ranks; ++other) {
-        auto const& state = ranks_[static_cast<std::size_t>(other)];
-        if (other != rank && !state.gone && !state.paused && (!elsewhere || node_of(other) != node_of(rank)))
-            return true;
-    }
-    return false;
-}
-
-bool Dispatcher::is_last(int rank, std::uint64_t unit) const {
-    if (options_.attempts == 1) return true;
-    if (trouble_.empty()) return false;
-    auto const found = trouble_.find(unit);
-    if (found == trouble_.end() || found->second.attempts + 1 < options_.attempts) return false;
-    if (!others_work(rank, false)) return true;
-    bool const same_node = node_of(found->second.rank) == node_of(rank);
-    return ranks_[static_cast<std::size_t>(rank)].failures == 0 && !(same_node && others_work(rank, true));
-}
-
-void Dispatcher::pause_if_doubtful(int rank, std::uint64_t unit, double now) {
-    auto& state = at(rank);
-    if (state.failures < kDoubtfulFailures || !others_work(rank, false)) return;
-    double const usual_s = model_.has_learned() ? predicted_s(unit) : 0;
-    double const first_s = std::clamp(kPauseUnits * usual_s, kShortestPause_s, kLongestFirstPause_s);
-    int const doublings = std::min(state.failures - kDoubtfulFailures, 20);
-    state.paused = true;
-    state.paused_until = now + std::min(std::ldexp(first_s, doublings), kLongestPause_s);
-    paused_.insert(rank);
-    wake_idle();
-}
-
-void Dispatcher::end_pauses(double now) {
-    for (auto next = paused_.begin(); next != paused_.end();) {
+/// Ranks that waited for the explanation of their failures may go on.
+void Dispatcher::end_waits() {
+    for (auto next = waiting_.begin(); next != waiting_.end();) {
         int const rank = *next;
-        auto& state = at(rank);
-        if (!state.gone && now < state.paused_until) {
+        if (failures_.must_wait(rank)) {
             ++next;
-            continue;
+        } else {
+            next = waiting_.erase(next);
+            want(rank);
         }
-        next = paused_.erase(next);
-        state.paused = false;
-        want(rank);
     }
-}
-
-std::optional<Dispatcher::Pause> Dispatcher::paused(int rank, double now) const {
-    auto const& state = ranks_.at(static_cast<std::size_t>(rank));
-    if (!state.paused || state.gone) return std::nullopt;
-    return Pause{state.failures, state.paused_until - now};
 }
 
 /// Whoever found nothing may find something now.
@@ -122,18 +69,13 @@ Dispatcher::Rank& Dispatcher::at(int rank) {
     return ranks_.at(static_cast<std::size_t>(rank));
 }
 
-int Dispatcher::attempts_of(std::uint64_t unit) const {
-    if (trouble_.empty()) return 0;
-    auto const found = trouble_.find(unit);
-    return found == trouble_.end() ? 0 : found->second.attempts;
-}
-
 void Dispatcher::want(int rank) {
     auto& state = at(rank);
-    if (state.queued || state.gone || state.paused || !state.ready || stopped_) return;
+    if (state.queued || state.gone || !state.ready || stopped_) return;
     if (state.held.empty()) {
         starving_.push_back(rank);
-    } else if (options_.prefetch && state.measured > 0 && state.failures == 0 && state.held.size() == 1) {
+    } else if (options_.prefetch && state.measured > 0 && failures_.is_sound(rank) &&
+               state.held.size() == 1) {
         prefetching_.push_back(rank);
     } else {
         return;
@@ -157,6 +99,7 @@ Claim Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
     ensure(place != rank.held.end(), "a unit is not held by the rank that ran it");
     auto const claim = *place;
     rank.held.erase(place);
+    if (claim.suspect) --suspects_held_;
     rank.running_since = now;
     --held_;
     return claim;
@@ -172,11 +115,8 @@ void Dispatcher::finished(int rank, std::uint64_t unit, double seconds, double n
         state.slowness += (ratio - state.slowness) * std::max(0.1, 1.0 / (1.0 + state.measured));
     }
     state.measured = std::min(state.measured + 1, 1000);
-    state.failures = 0;
-    if (state.paused) {  // by a unit that it held already
-        state.paused = false;
-        paused_.erase(rank);
-    }
+    failures_.finished(rank, unit);
+    end_waits();
     model_.learn(cost_[unit], seconds);
     ++done_;
     state.uncommitted.push_back(unit);
@@ -186,23 +126,22 @@ void Dispatcher::finished(int rank, std::uint64_t unit, double seconds, double n
 
 /// Counts a failure; whether the unit will be run again.
 bool Dispatcher::charge(int rank, std::uint64_t unit, bool last) {
-    auto& trouble = trouble_[unit];
-    ++trouble.attempts;
-    trouble.rank = rank;
-    if (last)
+    failures_.failed(rank, unit);
+    if (last) {
         set_aside_.push_back(unit);
-    else
+        failures_.set_aside(unit);
+        wake_idle();
+    } else {
         give_back(unit);
+    }
+    end_waits();
     return !last;
 }
 
 bool Dispatcher::failed(int rank, std::uint64_t unit, double now) {
     auto& state = at(rank);
     if (state.gone) return true;
-    bool const last = drop_held(state, unit, now).last;
-    ++state.failures;
-    pause_if_doubtful(rank, unit, now);
-    bool const again = charge(rank, unit, last);
+    bool const again = charge(rank, unit, drop_held(state, unit, now).last);
     want(rank);
     return again;
 }
@@ -232,7 +171,7 @@ std::optional<std::uint64_t> Dispatcher::died(int rank, double now, std::optiona
     };
     if (running && holds(*running)) {
         drop_held(state, *running, now);
-        if (!charge(rank, *running, attempts_of(*running) + 1 >= options_.attempts)) lost = running;
+        if (!charge(rank, *running, failures_.of(*running) + 1 >= options_.attempts)) lost = running;
     }
     for (auto const unit : state.uncommitted) {
         --uncommitted_;
@@ -252,11 +191,16 @@ void Dispatcher::left(int rank) {
     state.uncommitted.clear();
     state.gone = true;
     --alive_;
-    for (auto const& claim : state.held) give_back(claim.unit);
+    failures_.gone(rank);
+    for (auto const& claim : state.held) {
+        if (claim.suspect) --suspects_held_;
+        give_back(claim.unit);
+    }
     held_ -= state.held.size();
     state.held.clear();
     idle_.erase(rank);
-    paused_.erase(rank);
+    waiting_.erase(rank);
+    end_waits();
     wake_idle();  // suspects have a new rank to run on, and one that is alone now tries its own once more
 }
 
@@ -270,19 +214,20 @@ void Dispatcher::give_back(std::uint64_t unit) {
     wake_idle();
 }
 
-std::optional<std::uint64_t> Dispatcher::peek(int rank) const {
-    if (!suspects_.empty() && rank == quarantine_rank()) return suspects_.front();
+std::optional<std::uint64_t> Dispatcher::peek(int rank, bool fresh_only) const {
+    if (!suspects_.empty() && suspects_held_ == 0 && rank == quarantine_rank()) return suspects_.front();
     std::optional<std::uint64_t> fresh;
     if (next_ < order_.size()) fresh = order_[next_];
-    // Of the returned ones the longest that did not fail here, unless there is nobody else.
+    // Who has run none yet shows itself by a fresh one.
+    bool const is_new = ranks_[static_cast<std::size_t>(rank)].measured == 0 && failures_.is_sound(rank);
+    bool const judges = !fresh_only && !(is_new && fresh);
+    // Of the returned ones the longest that this rank may take.
     constexpr int kLookAt = 64;
-    bool const alone = returned_.empty() || !others_work(rank, false);
     int looked = 0;
     for (auto const& [cost, unit] : returned_) {
         if (fresh && cost < cost_[*fresh]) break;
-        auto const found = trouble_.find(unit);
-        bool const failed_here = found != trouble_.end() && found->second.rank == rank;
-        if (!failed_here || alone) return unit;
+        bool const has_failed = failures_.of(unit) > 0;
+        if (!has_failed || (judges && failures_.may_judge(rank, unit))) return unit;
         if (++looked == kLookAt) break;
     }
     return fresh;
@@ -309,13 +254,14 @@ bool Dispatcher::worth_prefetching(Rank const& rank, std::uint64_t unit, double 
 
 std::optional<Claim> Dispatcher::next(double now) {
     if (stopped_) return std::nullopt;
-    if (!paused_.empty()) end_pauses(now);
     auto const hand_out = [&](int rank, std::uint64_t unit) {
         auto& state = at(rank);
         bool const suspect = !suspects_.empty() && suspects_.front() == unit;
+        if (suspect) ++suspects_held_;
         take(unit);
         if (state.held.empty()) state.running_since = now;
-        Claim const claim{rank, unit, attempts_of(unit) + 1, suspect, is_last(rank, unit)};
+        int const attempt = failures_.of(unit) + 1;
+        Claim const claim{rank, unit, attempt, suspect, attempt >= options_.attempts};
         state.held.push_back(claim);
         ++held_;
         want(rank);
@@ -325,7 +271,11 @@ std::optional<Claim> Dispatcher::next(double now) {
         int const rank = starving_.front();
         starving_.pop_front();
         at(rank).queued = false;
-        if (at(rank).gone || at(rank).paused) continue;
+        if (at(rank).gone) continue;
+        if (failures_.must_wait(rank)) {
+            waiting_.insert(rank);
+            continue;
+        }
         if (auto const unit = peek(rank)) return hand_out(rank, *unit);
         idle_.insert(rank);
     }
@@ -334,15 +284,20 @@ std::optional<Claim> Dispatcher::next(double now) {
         prefetching_.pop_front();
         auto& state = at(rank);
         state.queued = false;
-        if (state.gone || state.paused) continue;
+        if (state.gone) continue;
         if (state.held.empty()) {  // it finished meanwhile
             want(rank);
             return next(now);
         }
-        auto const unit = peek(rank);
+        auto const unit = peek(rank, true);
         if (unit && worth_prefetching(state, *unit, now)) return hand_out(rank, *unit);
     }
-    return std::nullopt;
+    if (held_ > 0 || returned_.empty() || idle_.empty()) return std::nullopt;
+    // Nobody runs anything, and nobody would: the next best then.
+    auto const best = std::ranges::find_if(idle_, [&](int rank) { return failures_.is_sound(rank); });
+    int const rank = best != idle_.end() ? *best : *idle_.begin();
+    idle_.erase(rank);
+    return hand_out(rank, returned_.begin()->second);
 }
 
 bool Dispatcher::all_run() const noexcept {
@@ -365,8 +320,9 @@ std::optional<double> Dispatcher::left_s(double now) const {
     double speed = 0;
     double in_flight_s = 0;
     double longest_s = 0;  // what a rank holds nobody else can run
-    for (auto const& rank : ranks_) {
-        if (rank.gone || !rank.ready || rank.paused) continue;
+    for (int number = 0; number < options_.ranks; ++number) {
+        auto const& rank = ranks_[static_cast<std::size_t>(number)];
+        if (rank.gone || !rank.ready || waiting_.contains(number)) continue;
         double own_s = 0;
         for (std::size_t i = 0; i < rank.held.size(); ++i) {
             double const elapsed = i == 0 ? (now - rank.running_since) / std::max(rank.slowness, 0.01) : 0;

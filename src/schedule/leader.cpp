@@ -133,12 +133,12 @@ void Leader::handle(int rank, UpMessage const& message) {
         case Up::finished:
             dispatcher_.finished(rank, message.unit, message.seconds, now_s());
             progress_.rows += message.count;
+            for (auto const& faulty : dispatcher_.take_faulty())
+                if (tasks_.faulty) tasks_.faulty(faulty);
             usual_s_ += 0.01 * (std::min(message.seconds, 1.0) - usual_s_);
             return;
         case Up::failed:
             dispatcher_.failed(rank, message.unit, now_s());
-            if (auto const pause = dispatcher_.paused(rank, now_s()); pause && tasks_.paused)
-                tasks_.paused(rank, *pause);
             return;
         case Up::committed:
             dispatcher_.committed(rank, message.count);
@@ -209,10 +209,7 @@ void Leader::housekeeping(bool last) {
     double const now = now_s();
     if (now > next_housekeeping_s_ + kSuspended_s) awake_since_s_ = now;
     next_housekeeping_s_ = now + kHousekeepingEvery_s;
-    if (!last) {
-        watch(now);
-        hand_out();  // a rank's pause may be over
-    }
+    if (!last) watch(now);
     if (now >= next_heartbeat_s_) {
         next_heartbeat_s_ = now + kHeartbeatEvery_s;
         if (tasks_.heartbeat) tasks_.heartbeat();

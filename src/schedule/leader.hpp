@@ -47,7 +47,7 @@ public:
         };
         std::function<Lost(int rank)> lost;  ///< empty: a dead rank is an error, and ends the job
         std::function<bool(std::uint64_t unit)> on_disk;
-        std::function<void(int rank, Dispatcher::Pause const& pause)> paused;  ///< for the log
+        std::function<void(Failures::Faulty const&)> faulty;  ///< for the log
         /// A unit has ended its rank and is not run again.
         std::function<void(std::uint64_t unit, std::string const& how)> set_aside;
     };

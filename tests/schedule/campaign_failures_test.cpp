@@ -73,13 +73,15 @@ TEST(Campaign, AUnitThatAlwaysThrowsIsSetAsideWithItsError) {
     EXPECT_EQ(world.all_sum(static_cast<std::int64_t>(mended.runs)), 2);
 }
 
-TEST(Campaign, ARankThatFailsEveryUnitCostsNone) {
+/// Their device is broken, say: they fail at once and would take the units from the one that works.
+TEST(Campaign, RanksThatFailEveryUnitCostNone) {
     auto const world = comm::Communicator::world();
     if (world.size() == 1) GTEST_SKIP() << "needs a rank that works";
     Folder const folder(world);
     RandomRows job;
     job.before = [&](std::uint64_t) {
-        if (world.rank() == world.size() - 1) throw Error(Origin::cuda, "an illegal memory access");
+        if (world.rank() > 0 && world.rank() + 3 > world.size())
+            throw Error(Origin::cuda, "an illegal memory access");
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     };
     auto const outcome = run_campaign(world, job, folder / "a.h5ad", quiet());

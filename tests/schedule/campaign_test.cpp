@@ -109,7 +109,6 @@ TEST(Campaign, AStoppedOneResumesOnAnotherNumberOfRanks) {
     }
 }
 
-/// Its device is broken, say: it fails at once and would take the units from the others.
 TEST(Campaign, AFinishedOneHasNothingToDo) {
     auto const world = comm::Communicator::world();
     Folder const folder(world);

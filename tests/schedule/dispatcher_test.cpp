@@ -1,5 +1,6 @@
 #include "mpira/schedule/dispatcher.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <vector>
 
@@ -117,7 +118,7 @@ TEST(Dispatcher, AFailedUnitIsTriedOnceMoreElsewhereAndThenSetAside) {
     EXPECT_EQ(dispatcher.done(), 2U);
 }
 
-TEST(Dispatcher, ARankThatFailsThreeInARowGetsNoneForAWhile) {
+TEST(Dispatcher, ARankThatFailsWhatOthersFinishGetsOneAtATime) {
     Dispatcher dispatcher(std::vector<float>(20, 1), all_of(20), {.ranks = 2, .prefetch = false});
     dispatcher.ready(0, 0);
     dispatcher.ready(1, 0);
@@ -125,35 +126,39 @@ TEST(Dispatcher, ARankThatFailsThreeInARowGetsNoneForAWhile) {
     std::uint64_t unit = 1;
     for (double const now : {0.1, 0.2}) {
         EXPECT_TRUE(dispatcher.failed(1, unit, now));
-        EXPECT_FALSE(dispatcher.paused(1, now));
         auto const next = all_claims(dispatcher, now);
         ASSERT_EQ(next.size(), 1U);
-        EXPECT_FALSE(next[0].last) << "its failures say more of the rank";
+        EXPECT_EQ(next[0].attempt, 1) << "fresh ones only: its own failures are for others";
         unit = next[0].unit;
     }
     EXPECT_TRUE(dispatcher.failed(1, unit, 0.3));
-    ASSERT_TRUE(dispatcher.paused(1, 0.3));
-    EXPECT_EQ(dispatcher.paused(1, 0.3)->failures, 3);
-    EXPECT_NEAR(dispatcher.paused(1, 0.3)->seconds, 1, 1e-9);
-    EXPECT_THAT(all_claims(dispatcher, 0.4), IsEmpty());
+    EXPECT_THAT(all_claims(dispatcher, 0.3), IsEmpty()) << "three failures to explain";
 
+    // The other finishes all three: they were this rank's fault.
+    EXPECT_TRUE(dispatcher.take_faulty().empty());
     dispatcher.finished(0, 0, 1, 1);
-    auto const of_other = all_claims(dispatcher, 1);
-    ASSERT_EQ(of_other.size(), 1U);
-    EXPECT_EQ(of_other[0], (Claim{0, 3, 2, false, true})) << "the only one that works decides";
-    auto const after = all_claims(dispatcher, 1.4);
-    ASSERT_EQ(after.size(), 1U);
-    EXPECT_EQ(after[0].rank, 1);
-    EXPECT_TRUE(dispatcher.failed(1, after[0].unit, 1.5));
-    EXPECT_NEAR(dispatcher.paused(1, 1.5)->seconds, 20, 1e-9) << "ten usual units, doubled";
-    auto const later = all_claims(dispatcher, 22);
-    ASSERT_EQ(later.size(), 1U);
-    dispatcher.finished(1, later[0].unit, 1, 23);
-    EXPECT_FALSE(dispatcher.paused(1, 23));
-    EXPECT_EQ(all_claims(dispatcher, 23).front().rank, 1);
+    double now = 1;
+    for (std::uint64_t const failed : {3, 2, 1}) {
+        EXPECT_THAT(all_claims(dispatcher, now), ElementsAre(Claim{0, failed, 2, false, true}));
+        dispatcher.finished(0, failed, 1, ++now);
+    }
+    auto const faulty = dispatcher.take_faulty();
+    ASSERT_EQ(faulty.size(), 1U);
+    EXPECT_EQ(faulty[0].rank, 1);
+    EXPECT_EQ(faulty[0].faults, 3);
+    // Then one fresh unit for each, and when that fails, too, none until it is explained.
+    auto const both = all_claims(dispatcher, now);
+    ASSERT_EQ(both.size(), 2U);
+    auto const of_faulty = both[0].rank == 1 ? both[0] : both[1];
+    EXPECT_TRUE(dispatcher.failed(1, of_faulty.unit, now));
+    EXPECT_THAT(all_claims(dispatcher, now), IsEmpty());
+    dispatcher.finished(0, (both[0].rank == 0 ? both[0] : both[1]).unit, 1, ++now);
+    EXPECT_THAT(all_claims(dispatcher, now), ElementsAre(Claim{0, of_faulty.unit, 2, false, true}));
+    dispatcher.finished(0, of_faulty.unit, 1, ++now);
+    EXPECT_EQ(all_claims(dispatcher, now).size(), 2U);
 }
 
-TEST(Dispatcher, TwoFailuresOnOneNodeSayNothingOfTheUnit) {
+TEST(Dispatcher, AnotherNodeIsAskedWhereThereIsOne) {
     Dispatcher dispatcher({9, 1, 1, 1, 1, 1}, all_of(6),
                           {.ranks = 3, .prefetch = false, .node_of = {0, 0, 1}});
     for (int rank = 0; rank < 3; ++rank) dispatcher.ready(rank, 0);
@@ -161,13 +166,38 @@ TEST(Dispatcher, TwoFailuresOnOneNodeSayNothingOfTheUnit) {
     EXPECT_TRUE(dispatcher.failed(0, 0, 1));
     all_claims(dispatcher, 1);
     dispatcher.finished(1, 1, 1, 2);
-    EXPECT_THAT(all_claims(dispatcher, 2), ElementsAre(Claim{1, 0, 2, false, false}));
-    EXPECT_TRUE(dispatcher.failed(1, 0, 3));
-    all_claims(dispatcher, 3);
+    EXPECT_EQ(all_claims(dispatcher, 2).at(0).unit, 4U) << "of the node where it failed";
     dispatcher.finished(2, 2, 1, 4);
-    EXPECT_THAT(all_claims(dispatcher, 4), ElementsAre(Claim{2, 0, 3, false, true}));
+    EXPECT_THAT(all_claims(dispatcher, 4), ElementsAre(Claim{2, 0, 2, false, true}));
     EXPECT_FALSE(dispatcher.failed(2, 0, 5));
     EXPECT_THAT(dispatcher.set_aside(), ElementsAre(0U));
+}
+
+TEST(Dispatcher, OneSuspectIsRunAtATimeThoughTheQuarantineMoves) {
+    Dispatcher dispatcher(std::vector<float>(20, 1), all_of(20),
+                          {.ranks = 3, .prefetch = false, .suspects = {7, 8, 9, 10, 11}});
+    for (int rank = 0; rank < 3; ++rank) dispatcher.ready(rank, 0);
+    EXPECT_THAT(all_claims(dispatcher, 0), ElementsAre(Claim{0, 0, 1}, Claim{1, 1, 1}, Claim{2, 7, 1, true}));
+    for (std::uint64_t const suspect : {7, 8, 9}) {
+        EXPECT_TRUE(dispatcher.failed(2, suspect, 1));
+        auto const next = all_claims(dispatcher, 1);
+        EXPECT_EQ(next.size(), suspect == 9 ? 0U : 1U) << "then it waits";
+    }
+    dispatcher.finished(1, 1, 1, 2);
+    EXPECT_THAT(all_claims(dispatcher, 2), ElementsAre(Claim{1, 10, 1, true}));
+    dispatcher.finished(0, 0, 1, 2);
+    for (std::uint64_t const suspect : {9, 8, 7}) {
+        EXPECT_THAT(all_claims(dispatcher, 3), ElementsAre(Claim{0, suspect, 2, false, true}));
+        dispatcher.finished(0, suspect, 1, 4);
+    }
+    auto const next = all_claims(dispatcher, 4);
+    auto const of_2 = std::ranges::find(next, 2, &Claim::rank);
+    ASSERT_NE(of_2, next.end());
+    EXPECT_FALSE(of_2->suspect) << "rank 2 is the quarantine again, but rank 1 still runs a suspect";
+    dispatcher.finished(1, 10, 1, 5);
+    all_claims(dispatcher, 5);
+    dispatcher.finished(2, of_2->unit, 1, 6);
+    EXPECT_THAT(all_claims(dispatcher, 6), testing::Contains(Claim{2, 11, 1, true}));
 }
 
 TEST(Dispatcher, WhatALongUnitStillTakesIsTold) {

@@ -199,7 +199,85 @@ TEST(Simulator, WhereEveryUnitFailsEachIsSetAsideOnce) {
         auto const result = simulate(setup);
         EXPECT_EQ(std::set(result.set_aside.begin(), result.set_aside.end()).size(), 100U) << ranks;
         EXPECT_EQ(result.set_aside.size(), 100U) << ranks;
-        EXPECT_LE(tries, 200U + 20U * static_cast<unsigned>(ranks)) << ranks;
+        EXPECT_EQ(tries, 200U) << ranks;
+        EXPECT_LT(result.makespan_s, 1.1 * 200 / ranks + 2) << ranks;
+    }
+}
+
+/// Units that fail everywhere keep no rank from its work: the longest of all, which come first, or some among
+/// the others.
+TEST(Simulator, BadUnitsDelayNobody) {
+    struct Case {
+        int ranks;
+        std::uint64_t bad_of_100;
+        bool are_first;
+        double failure_s;
+        double most = 1.1;  ///< makespan / what everything takes
+    };
+    for (auto const& one : {Case{64, 9, true, 20}, Case{64, 5, false, 1}, Case{256, 20, false, 1},
+                            Case{256, 40, false, 1}, Case{64, 20, false, 10}, Case{16, 60, false, 10, 1.6}}) {
+        auto const units = static_cast<std::size_t>(one.ranks) * 110;
+        auto setup = setup_of(one.ranks, std::vector<double>(units, 10.0));
+        auto const bad = [=](std::uint64_t unit) {
+            return one.are_first ? unit < units * one.bad_of_100 / 100
+                                 : (unit * 7919 + unit / 100) % 100 < one.bad_of_100;
+        };
+        double work_s = 0;
+        std::uint64_t all_bad = 0;
+        for (std::uint64_t unit = 0; unit < units; ++unit) {
+            if (one.are_first && bad(unit)) setup.relative_cost[unit] = 20;
+            work_s += bad(unit) ? 2 * one.failure_s : 10;
+            all_bad += bad(unit) ? 1 : 0;
+        }
+        setup.failure_s = one.failure_s;
+        setup.fails = [&](std::uint64_t unit, int, int) { return bad(unit); };
+        auto const result = simulate(setup);
+        EXPECT_EQ(result.set_aside.size(), all_bad);
+        EXPECT_LT(result.makespan_s, one.most * work_s / one.ranks + 20)
+            << one.ranks << " ranks, " << one.bad_of_100 << " % bad" << (one.are_first ? " at first" : "");
+    }
+}
+
+/// Both at once.
+TEST(Simulator, ABrokenNodeAndBadUnits) {
+    auto setup = setup_of(16, std::vector<double>(2000, 1.0));
+    for (int rank = 0; rank < 16; ++rank) setup.node_of.push_back(rank / 4);
+    setup.failure_s = 1e-3;
+    setup.fails = [](std::uint64_t unit, int, int rank) { return rank >= 12 || unit % 10 == 3; };
+    auto const result = simulate(setup);
+    EXPECT_EQ(result.set_aside.size(), 200U);
+    EXPECT_LT(result.makespan_s, 1.1 * 1800 / 12 + 2);
+}
+
+TEST(Simulator, WhateverFailsEveryUnitEndsSomewhere) {
+    for (std::uint32_t round = 0; round < 300; ++round) {
+        Draws draws(12, Stream::tests, round);
+        int const ranks = 1 + static_cast<int>(draws.below(12));
+        auto setup = setup_of(ranks, heavy_tailed(1 + draws.below(120), 1.0, round + 1));
+        auto const nodes = 1 + draws.below(4);
+        for (int rank = 0; rank < ranks; ++rank)
+            setup.node_of.push_back(static_cast<int>(draws.below(nodes)));
+        setup.prefetch = draws.below(2) == 0;
+        setup.failure_s = draws.below(2) == 0 ? 1e-3 : -1;
+        double const bad = draws.below(2) == 0 ? 0 : draws.uniform();
+        double const broken = draws.below(2) == 0 ? 0 : draws.uniform();
+        double const flaky = draws.below(2) == 0 ? 0 : 0.3 * draws.uniform();
+        auto const chance = [=](std::uint64_t of, std::uint32_t what) {
+            return Draws(13 + what, Stream::tests, round, static_cast<std::uint32_t>(of)).uniform();
+        };
+        std::uint32_t tries = 0;
+        setup.fails = [&](std::uint64_t unit, int, int rank) {
+            return chance(unit, 0) < bad || chance(static_cast<std::uint64_t>(rank), 1) < broken ||
+                   chance(++tries, 2) < flaky;
+        };
+        for (int rank = 1; rank < ranks; ++rank)
+            if (draws.below(8) == 0) setup.deaths.push_back({rank, 30 * draws.uniform()});
+        auto const result = simulate(setup);
+        std::set<std::uint64_t> const aside(result.set_aside.begin(), result.set_aside.end());
+        EXPECT_EQ(aside.size(), result.set_aside.size()) << "round " << round;
+        for (std::uint64_t unit = 0; unit < setup.seconds.size(); ++unit)
+            EXPECT_NE(result.commits[unit] > 0, aside.contains(unit))
+                << "round " << round << ", unit " << unit;
     }
 }
 

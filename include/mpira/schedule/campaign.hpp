@@ -34,7 +34,8 @@ struct CampaignOptions {
     double finish_s = 10;  ///< after a gentle stop the unit at hand may go on so long; then it is dropped
     /// This rank's machine, for the journal: GPU or CPU model ("NVIDIA H100", "AMD EPYC 9654").
     std::string machine;
-    /// This build ("0.1.0 (git 1a2b3c)"), noted in a new file. Empty: not noted, and none is asked for.
+    /// This build ("0.1.0 (git 1a2b3c, LibTorch 2.11.0)"), noted in a new file. Empty: not noted, and none is
+    /// asked for.
     std::string program;
     bool allow_mixed = false;  ///< resume on another machine model, or by another build
     /// A rank that is at one unit for longer ends the job, named with its unit and host; the unit is charged

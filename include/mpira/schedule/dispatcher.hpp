@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "mpira/schedule/cost_model.hpp"
+#include "mpira/schedule/failures.hpp"
 
 namespace mpira::schedule {
 
@@ -28,7 +29,7 @@ struct Claim {
 
 struct DispatchOptions {
     int ranks = 1;
-    int attempts = 2;      ///< a unit that fails this often, and not for its rank's sake, is set aside
+    int attempts = 2;      ///< a unit that fails this often is set aside (Failures: not by any ranks)
     bool prefetch = true;  ///< let a rank hold its next unit before it has finished the present one
     /// Of the units to do those that may have ended their process before. They are run first, one after the
     /// other, all by the last living rank, while the other ranks run other units.
@@ -44,11 +45,8 @@ struct DispatchOptions {
 /// end, a unit is kept back instead of being put behind a running one: when the units that nobody holds,
 /// spread over all ranks, would be gone before this rank comes to it.
 ///
-/// A unit that failed is given to another rank if there is one. It is set aside only where its last failure
-/// speaks against the unit: on a rank whose unit before did not fail, of another node than the failure before
-/// (where there are several), or on the only rank that is left. A rank that fails three units in a row gets
-/// none for a while, twice as long each time, unless it is the only one. A finished unit belongs to its rank
-/// until it is committed: what a dead rank held or had not committed is handed out again.
+/// A unit that failed is given to a rank that Failures names. A finished unit belongs to its rank until it is
+/// committed: what a dead rank held or had not committed is handed out again.
 ///
 /// Cost: O(log n) a claim in the worst case, O(1) where nothing fails; 8 bytes a unit. One thread.
 class Dispatcher {
@@ -62,12 +60,8 @@ public:
     void finished(int rank, std::uint64_t unit, double seconds, double now);
     /// True: the unit will be run again; false: it is set aside, as Claim::last said.
     bool failed(int rank, std::uint64_t unit, double now);
-    /// The rank gets no unit for so many more seconds, because it failed so many in a row.
-    struct Pause {
-        int failures = 0;
-        double seconds = 0;
-    };
-    [[nodiscard]] std::optional<Pause> paused(int rank, double now) const;
+    /// Ranks that fail units which others finish (Failures::take_faulty).
+    [[nodiscard]] std::vector<Failures::Faulty> take_faulty() { return failures_.take_faulty(); }
     /// The rank's oldest `count` finished units are on disk.
     void committed(int rank, std::uint64_t count);
     /// The rank is gone. The unit it was running is charged with an attempt, the others it held or had not
@@ -82,8 +76,7 @@ public:
     /// No further claims.
     void stop();
 
-    /// The next claim to send now, or nothing. Call until nothing comes after each event, and now and then:
-    /// a pause ends without one.
+    /// The next claim to send now, or nothing. Call until nothing comes after each event.
     std::optional<Claim> next(double now);
 
     /// Nobody holds a unit and nothing is left to hand out (or stop() was called): ranks may be told to
@@ -119,9 +112,6 @@ private:
         double running_since = 0;
         double slowness = 1;  ///< measured / predicted, fading mean
         int measured = 0;     ///< units it has finished, up to 1000
-        int failures = 0;     ///< in a row
-        bool paused = false;
-        double paused_until = 0;
         std::deque<std::uint64_t> uncommitted;
     };
 
@@ -131,40 +121,32 @@ private:
         return order_.size() - next_ + returned_.size() + suspects_.size();
     }
     [[nodiscard]] int quarantine_rank() const;
-    [[nodiscard]] int node_of(int rank) const;
-    [[nodiscard]] bool others_work(int rank, bool elsewhere) const;
-    [[nodiscard]] bool is_last(int rank, std::uint64_t unit) const;
-    void pause_if_doubtful(int rank, std::uint64_t unit, double now);
-    void end_pauses(double now);
+    void end_waits();
     void wake_idle();
     [[nodiscard]] bool worth_prefetching(Rank const& rank, std::uint64_t unit, double now) const;
-    [[nodiscard]] std::optional<std::uint64_t> peek(int rank) const;
+    [[nodiscard]] std::optional<std::uint64_t> peek(int rank, bool fresh_only = false) const;
     void take(std::uint64_t unit);
     void give_back(std::uint64_t unit);
     Claim drop_held(Rank& rank, std::uint64_t unit, double now);
     bool charge(int rank, std::uint64_t unit, bool last);
     void want(int rank);
-    [[nodiscard]] int attempts_of(std::uint64_t unit) const;
 
     DispatchOptions options_;
     std::vector<float> cost_;
     std::vector<std::uint32_t> order_;  ///< units to do, longest first; [0, next_) are handed out
     std::size_t next_ = 0;
     std::deque<std::uint64_t> suspects_;  ///< not handed out yet
+    int suspects_held_ = 0;               ///< one at most
     double pending_cost_ = 0;
     /// Units that came back, longest first.
     std::set<std::pair<float, std::uint64_t>, std::greater<>> returned_;
-    struct Trouble {
-        int attempts = 0;
-        int rank = -1;  ///< where it failed last
-    };
-    std::unordered_map<std::uint64_t, Trouble> trouble_;
+    Failures failures_;
 
     std::vector<Rank> ranks_;
     std::deque<int> starving_;
     std::deque<int> prefetching_;
-    std::set<int> idle_;  ///< ready, hold nothing, got nothing
-    std::set<int> paused_;
+    std::set<int> idle_;     ///< ready, hold nothing, got nothing
+    std::set<int> waiting_;  ///< for the explanation of their failures
     CostModel model_;
     std::vector<std::uint64_t> set_aside_;
     std::uint64_t done_ = 0;
