@@ -1,5 +1,6 @@
 #include "schedule/worker.hpp"
 
+#include <bit>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -113,9 +114,12 @@ void Worker::run_unit(DownMessage const& claim) {
     }
     if (failure->origin == Origin::stopped && committer_.drop_token().stop_requested()) return;  // dropped
     bool const last = claim.last != 0;
-    log::warning("unit {} (rows {} to {}) failed, {}: {}", unit, rows.first_row(),
-                 rows.first_row() + rows.row_count() - 1, last ? "set aside" : "will be tried again",
-                 failure->what);
+    ++failures_;
+    // Of a rank whose device is gone, the first ten, and then fewer and fewer.
+    if (last || failures_ <= 10 || std::has_single_bit(failures_))
+        log::warning("unit {} (rows {} to {}) failed, {}: {}", unit, rows.first_row(),
+                     rows.first_row() + rows.row_count() - 1, last ? "set aside" : "will be tried again",
+                     failure->what);
     tell({.kind = Up::failed, .unit = unit, .seconds = report.seconds});
     if (last) committer_.add_failure(unit, std::move(report), failure->what);
 }

@@ -42,6 +42,7 @@ private:
     Inbox<DownMessage> inbox_;
     Outbox<UpMessage> outbox_;
     std::uint64_t units_ = 0;
+    std::uint64_t failures_ = 0;
     double busy_s_ = 0;
 };
 
