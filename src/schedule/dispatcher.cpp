@@ -47,19 +47,22 @@ int Dispatcher::quarantine_rank() const {
 
 /// Ranks that waited for the explanation of their failures may go on.
 void Dispatcher::end_waits() {
-    for (auto next = waiting_.begin(); next != waiting_.end();) {
-        int const rank = *next;
-        if (failures_.must_wait(rank)) {
-            ++next;
-        } else {
-            next = waiting_.erase(next);
-            want(rank);
-        }
+    auto const freed = failures_.take_freed();
+    if (waiting_.empty()) return;
+    auto const end_wait = [&](int rank) {
+        if (failures_.must_wait(rank) || waiting_.erase(rank) == 0) return;
+        want(rank);
+    };
+    if (freed.all) {
+        for (int const rank : std::vector(waiting_.begin(), waiting_.end())) end_wait(rank);
+    } else {
+        for (int const rank : freed.ranks) end_wait(rank);
     }
 }
 
 /// Whoever found nothing may find something now.
 void Dispatcher::wake_idle() {
+    if (pending() == 0) return;
     auto const waiting = std::move(idle_);
     idle_.clear();
     for (int const rank : waiting) want(rank);
@@ -99,9 +102,12 @@ Claim Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
     ensure(place != rank.held.end(), "a unit is not held by the rank that ran it");
     auto const claim = *place;
     rank.held.erase(place);
-    if (claim.suspect) --suspects_held_;
     rank.running_since = now;
     --held_;
+    if (claim.suspect) {
+        --suspects_held_;
+        wake_idle();  // the next suspect may be for another rank
+    }
     return claim;
 }
 
@@ -227,7 +233,9 @@ std::optional<std::uint64_t> Dispatcher::peek(int rank, bool fresh_only) const {
     for (auto const& [cost, unit] : returned_) {
         if (fresh && cost < cost_[*fresh]) break;
         bool const has_failed = failures_.of(unit) > 0;
-        if (!has_failed || (judges && failures_.may_judge(rank, unit))) return unit;
+        bool const may_take = failures_.may_judge(rank, unit) ||
+                              (!fresh && failures_.is_sound(rank) && failures_.may_retry(rank, unit));
+        if (!has_failed || (judges && may_take)) return unit;
         if (++looked == kLookAt) break;
     }
     return fresh;
@@ -254,14 +262,15 @@ bool Dispatcher::worth_prefetching(Rank const& rank, std::uint64_t unit, double 
 
 std::optional<Claim> Dispatcher::next(double now) {
     if (stopped_) return std::nullopt;
-    auto const hand_out = [&](int rank, std::uint64_t unit) {
+    auto const hand_out = [&](int rank, std::uint64_t unit, bool nobody_would = false) {
         auto& state = at(rank);
         bool const suspect = !suspects_.empty() && suspects_.front() == unit;
         if (suspect) ++suspects_held_;
         take(unit);
         if (state.held.empty()) state.running_since = now;
         int const attempt = failures_.of(unit) + 1;
-        Claim const claim{rank, unit, attempt, suspect, attempt >= options_.attempts};
+        bool const decides = nobody_would || failures_.may_judge(rank, unit);
+        Claim const claim{rank, unit, attempt, suspect, decides && attempt >= options_.attempts};
         state.held.push_back(claim);
         ++held_;
         want(rank);
@@ -290,14 +299,18 @@ std::optional<Claim> Dispatcher::next(double now) {
             return next(now);
         }
         auto const unit = peek(rank, true);
+        if (peek(rank) != unit) continue;  // one that failed is not put behind another
         if (unit && worth_prefetching(state, *unit, now)) return hand_out(rank, *unit);
     }
     if (held_ > 0 || returned_.empty() || idle_.empty()) return std::nullopt;
     // Nobody runs anything, and nobody would: the next best then.
-    auto const best = std::ranges::find_if(idle_, [&](int rank) { return failures_.is_sound(rank); });
+    auto const unit = returned_.begin()->second;
+    auto best = std::ranges::find_if(idle_, [&](int rank) { return failures_.is_sound(rank); });
+    if (best == idle_.end())
+        best = std::ranges::find_if(idle_, [&](int rank) { return failures_.may_retry(rank, unit); });
     int const rank = best != idle_.end() ? *best : *idle_.begin();
     idle_.erase(rank);
-    return hand_out(rank, returned_.begin()->second);
+    return hand_out(rank, unit, true);
 }
 
 bool Dispatcher::all_run() const noexcept {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -10,22 +9,12 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/philox.hpp"
 
+#include "simulated.hpp"
+
 namespace mpira::schedule {
 namespace {
 
-/// Lognormal with this mean, as in the measurements of scheduling peers: sigma 1.5.
-std::vector<double> heavy_tailed(std::size_t count, double mean_s, std::uint64_t seed) {
-    constexpr double kSigma = 1.5;
-    double const mu = std::log(mean_s) - kSigma * kSigma / 2;
-    Draws draws(seed, Stream::tests, 0);
-    std::vector<double> seconds(count);
-    for (auto& value : seconds) {
-        double const u = 1 - draws.uniform();
-        double const v = draws.uniform();
-        value = std::exp(mu + kSigma * std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v));
-    }
-    return seconds;
-}
+using namespace tests;
 
 /// Costs of neighbours are alike: runs of 500 units share a factor.
 std::vector<double> clustered(std::size_t count, double mean_s, std::uint64_t seed) {
@@ -34,22 +23,6 @@ std::vector<double> clustered(std::size_t count, double mean_s, std::uint64_t se
     for (std::size_t i = 0; i < count; ++i)
         seconds[i] = mean_s * factors[i / 500] * (0.9 + 0.2 * seconds[i] / (seconds[i] + mean_s));
     return seconds;
-}
-
-std::vector<float> known(std::vector<double> const& seconds) {
-    return {seconds.begin(), seconds.end()};
-}
-
-SimulationSetup setup_of(int ranks, std::vector<double> seconds) {
-    SimulationSetup setup;
-    setup.ranks = ranks;
-    setup.relative_cost = known(seconds);
-    setup.seconds = std::move(seconds);
-    return setup;
-}
-
-void expect_each_once(SimulationResult const& result) {
-    EXPECT_TRUE(std::all_of(result.commits.begin(), result.commits.end(), [](auto n) { return n == 1; }));
 }
 
 TEST(Simulator, OneRankIsTheSum) {
@@ -151,136 +124,13 @@ TEST(Simulator, AllButOneDieAtOnce) {
     EXPECT_TRUE(result.set_aside.empty());
 }
 
-TEST(Simulator, FailuresAreRetriedOnceAndThenSetAside) {
-    auto setup = setup_of(16, heavy_tailed(2000, 1.0, 10));
-    setup.fails = [](std::uint64_t unit, int attempt, int) {
-        return unit % 100 == 7 || (unit % 10 == 3 && attempt == 1);
-    };
-    auto const result = simulate(setup);
-    EXPECT_EQ(result.set_aside.size(), 20U);
-    for (std::uint64_t unit = 0; unit < 2000; ++unit)
-        EXPECT_EQ(result.commits[unit], unit % 100 == 7 ? 0U : 1U) << unit;
-}
-
-TEST(Simulator, ARankThatFailsEverythingSetsNothingAside) {
-    auto setup = setup_of(8, std::vector<double>(2000, 1.0));
-    setup.fails = [](std::uint64_t, int, int rank) { return rank == 3; };
-    auto const result = simulate(setup);
-    EXPECT_TRUE(result.set_aside.empty());
-    expect_each_once(result);
-}
-
 /// A stale mount, a driver that gave up: all ranks of a node throw at once, from the start or from the middle
 /// on, and would take every unit of the campaign in the time that the others need for one.
-TEST(Simulator, ABrokenNodeSetsNothingAside) {
-    for (bool const from_the_start : {true, false}) {
-        for (int const broken : {1, 8}) {
-            auto setup = setup_of(16, std::vector<double>(2000, 1.0));
-            for (int rank = 0; rank < 16; ++rank) setup.node_of.push_back(rank / 8);
-            setup.failure_s = 1e-3;
-            std::vector<int> runs(16);
-            setup.fails = [=](std::uint64_t, int, int rank) mutable {
-                return ++runs[static_cast<std::size_t>(rank)] > (from_the_start ? 0 : 20) &&
-                       rank >= 16 - broken;
-            };
-            auto const result = simulate(setup);
-            EXPECT_TRUE(result.set_aside.empty()) << broken << " of 8 ranks";
-            expect_each_once(result);
-            EXPECT_LT(result.makespan_s, 1.05 * 2000 / (16 - broken));
-        }
-    }
-}
-
-TEST(Simulator, WhereEveryUnitFailsEachIsSetAsideOnce) {
-    for (int const ranks : {1, 2, 16}) {
-        auto setup = setup_of(ranks, std::vector<double>(100, 1.0));
-        std::uint64_t tries = 0;
-        setup.fails = [&](std::uint64_t, int, int) { return ++tries > 0; };
-        auto const result = simulate(setup);
-        EXPECT_EQ(std::set(result.set_aside.begin(), result.set_aside.end()).size(), 100U) << ranks;
-        EXPECT_EQ(result.set_aside.size(), 100U) << ranks;
-        EXPECT_EQ(tries, 200U) << ranks;
-        EXPECT_LT(result.makespan_s, 1.1 * 200 / ranks + 2) << ranks;
-    }
-}
-
 /// Units that fail everywhere keep no rank from its work: the longest of all, which come first, or some among
 /// the others.
-TEST(Simulator, BadUnitsDelayNobody) {
-    struct Case {
-        int ranks;
-        std::uint64_t bad_of_100;
-        bool are_first;
-        double failure_s;
-        double most = 1.1;  ///< makespan / what everything takes
-    };
-    for (auto const& one : {Case{64, 9, true, 20}, Case{64, 5, false, 1}, Case{256, 20, false, 1},
-                            Case{256, 40, false, 1}, Case{64, 20, false, 10}, Case{16, 60, false, 10, 1.6}}) {
-        auto const units = static_cast<std::size_t>(one.ranks) * 110;
-        auto setup = setup_of(one.ranks, std::vector<double>(units, 10.0));
-        auto const bad = [=](std::uint64_t unit) {
-            return one.are_first ? unit < units * one.bad_of_100 / 100
-                                 : (unit * 7919 + unit / 100) % 100 < one.bad_of_100;
-        };
-        double work_s = 0;
-        std::uint64_t all_bad = 0;
-        for (std::uint64_t unit = 0; unit < units; ++unit) {
-            if (one.are_first && bad(unit)) setup.relative_cost[unit] = 20;
-            work_s += bad(unit) ? 2 * one.failure_s : 10;
-            all_bad += bad(unit) ? 1 : 0;
-        }
-        setup.failure_s = one.failure_s;
-        setup.fails = [&](std::uint64_t unit, int, int) { return bad(unit); };
-        auto const result = simulate(setup);
-        EXPECT_EQ(result.set_aside.size(), all_bad);
-        EXPECT_LT(result.makespan_s, one.most * work_s / one.ranks + 20)
-            << one.ranks << " ranks, " << one.bad_of_100 << " % bad" << (one.are_first ? " at first" : "");
-    }
-}
-
-/// Both at once.
-TEST(Simulator, ABrokenNodeAndBadUnits) {
-    auto setup = setup_of(16, std::vector<double>(2000, 1.0));
-    for (int rank = 0; rank < 16; ++rank) setup.node_of.push_back(rank / 4);
-    setup.failure_s = 1e-3;
-    setup.fails = [](std::uint64_t unit, int, int rank) { return rank >= 12 || unit % 10 == 3; };
-    auto const result = simulate(setup);
-    EXPECT_EQ(result.set_aside.size(), 200U);
-    EXPECT_LT(result.makespan_s, 1.1 * 1800 / 12 + 2);
-}
-
-TEST(Simulator, WhateverFailsEveryUnitEndsSomewhere) {
-    for (std::uint32_t round = 0; round < 300; ++round) {
-        Draws draws(12, Stream::tests, round);
-        int const ranks = 1 + static_cast<int>(draws.below(12));
-        auto setup = setup_of(ranks, heavy_tailed(1 + draws.below(120), 1.0, round + 1));
-        auto const nodes = 1 + draws.below(4);
-        for (int rank = 0; rank < ranks; ++rank)
-            setup.node_of.push_back(static_cast<int>(draws.below(nodes)));
-        setup.prefetch = draws.below(2) == 0;
-        setup.failure_s = draws.below(2) == 0 ? 1e-3 : -1;
-        double const bad = draws.below(2) == 0 ? 0 : draws.uniform();
-        double const broken = draws.below(2) == 0 ? 0 : draws.uniform();
-        double const flaky = draws.below(2) == 0 ? 0 : 0.3 * draws.uniform();
-        auto const chance = [=](std::uint64_t of, std::uint32_t what) {
-            return Draws(13 + what, Stream::tests, round, static_cast<std::uint32_t>(of)).uniform();
-        };
-        std::uint32_t tries = 0;
-        setup.fails = [&](std::uint64_t unit, int, int rank) {
-            return chance(unit, 0) < bad || chance(static_cast<std::uint64_t>(rank), 1) < broken ||
-                   chance(++tries, 2) < flaky;
-        };
-        for (int rank = 1; rank < ranks; ++rank)
-            if (draws.below(8) == 0) setup.deaths.push_back({rank, 30 * draws.uniform()});
-        auto const result = simulate(setup);
-        std::set<std::uint64_t> const aside(result.set_aside.begin(), result.set_aside.end());
-        EXPECT_EQ(aside.size(), result.set_aside.size()) << "round " << round;
-        for (std::uint64_t unit = 0; unit < setup.seconds.size(); ++unit)
-            EXPECT_NE(result.commits[unit] > 0, aside.contains(unit))
-                << "round " << round << ", unit " << unit;
-    }
-}
-
+/// Both at once: of 4 nodes one breaks, or all ranks but one, from the start or later, and there are bad
+/// units, which come first or are scattered.
+/// One rank runs a unit of an hour, all others meet bad units first.
 TEST(Simulator, IsDeterministic) {
     auto setup = setup_of(64, heavy_tailed(5000, 1.0, 11));
     setup.deaths = {{3, 10}, {5, 20}};
