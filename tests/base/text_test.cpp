@@ -69,7 +69,11 @@ TEST(Text, ChromosomesOfAnotherNaming) {
 TEST(Text, MessagesQuoteNoWholeFile) {
     Error const error(Origin::usage, "can't read 'x': line '" + std::string(4000, 'A') + "' is none, 'b' is");
     EXPECT_EQ(std::string(error.what()),
-              "can't read 'x': line '" + std::string(60, 'A') + "...' is none, 'b' is");
+              "can't read 'x': line '" + std::string(200, 'A') + "...' is none, 'b' is");
+    std::string umlauts;
+    for (int i = 0; i < 150; ++i) umlauts += "\xC3\xA4";
+    EXPECT_EQ(std::string(Error(Origin::usage, " 'x" + umlauts + "'").what()),
+              " 'x" + umlauts.substr(0, 198) + "...'");
 }
 
 }  // namespace
