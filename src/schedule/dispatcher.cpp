@@ -47,8 +47,8 @@ int Dispatcher::quarantine_rank() const {
 
 /// Ranks that waited for the explanation of their failures may go on.
 void Dispatcher::end_waits() {
+    if (waiting_.empty() && !failures_.has_explained()) return;
     auto const freed = failures_.take_freed();
-    if (waiting_.empty()) return;
     auto const end_wait = [&](int rank) {
         if (failures_.must_wait(rank) || waiting_.erase(rank) == 0) return;
         want(rank);
@@ -269,8 +269,9 @@ std::optional<Claim> Dispatcher::next(double now) {
         take(unit);
         if (state.held.empty()) state.running_since = now;
         int const attempt = failures_.of(unit) + 1;
-        bool const decides = nobody_would || failures_.may_judge(rank, unit);
-        Claim const claim{rank, unit, attempt, suspect, decides && attempt >= options_.attempts};
+        bool const decides =
+            attempt >= options_.attempts && (nobody_would || failures_.may_judge(rank, unit));
+        Claim const claim{rank, unit, attempt, suspect, decides};
         state.held.push_back(claim);
         ++held_;
         want(rank);
@@ -299,7 +300,7 @@ std::optional<Claim> Dispatcher::next(double now) {
             return next(now);
         }
         auto const unit = peek(rank, true);
-        if (peek(rank) != unit) continue;  // one that failed is not put behind another
+        if (!returned_.empty() && peek(rank) != unit) continue;  // one that failed is not put behind another
         if (unit && worth_prefetching(state, *unit, now)) return hand_out(rank, *unit);
     }
     if (held_ > 0 || returned_.empty() || idle_.empty()) return std::nullopt;

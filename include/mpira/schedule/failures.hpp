@@ -43,6 +43,7 @@ public:
         std::vector<int> ranks;
     };
     [[nodiscard]] Freed take_freed();
+    [[nodiscard]] bool has_explained() const { return !explained_.empty(); }  ///< since then
 
     struct Faulty {
         int rank = 0;
