@@ -13,7 +13,7 @@ namespace mpira::cli {
 namespace {
 
 /// "1e6" as 1000000; what is no whole number stays, for CLI11 to refuse.
-std::string as_integer(std::string text) {
+std::string as_integer(std::string const& text) {
     auto const number = text::to_number(text);
     constexpr double kMost = 1e15;
     return number && *number == std::floor(*number) && std::abs(*number) <= kMost
