@@ -89,10 +89,8 @@ void JacobianInputs::choose_cell_types(bool gradients) {
 
 void JacobianInputs::require_fits(JacobianCellType const& cell_type, bool is_named) const {
     auto const& card = cell_type.card;
-    auto const& regions = settings_.text("windows.regions");
     bool const needs_cell_type = card.accessibility == model::AccessibilityMode::quantitative ||
-                                 regions == "accessible" ||
-                                 (regions == "model" && card.window_regions == "accessible");
+                                 card.least_accessibility_of(settings_.text("windows.regions"));
     // Elsewhere the name only tells rows apart.
     if (needs_cell_type && !atlas_.has_cell_type(cell_type.name))
         settings_.refuse(
@@ -156,11 +154,8 @@ std::vector<std::uint32_t> JacobianInputs::outputs_of(JacobianCellType const& ce
 
 std::vector<std::uint32_t> JacobianInputs::chosen_rows(std::uint32_t cell_type) const {
     auto const& one = cell_types_.at(cell_type);
-    auto const& wanted = settings_.text("windows.regions");
-    if (wanted == "accessible") return atlas_.accessible_rows(one.name);
-    return wanted == "model" && one.card.window_regions == "accessible"
-               ? atlas_.accessible_rows(one.name, one.card.least_accessibility)
-               : atlas_.all_rows();
+    auto const least = one.card.least_accessibility_of(settings_.text("windows.regions"));
+    return least ? atlas_.accessible_rows(one.name, *least) : atlas_.all_rows();
 }
 
 std::vector<float> JacobianInputs::accessibility(std::uint32_t cell_type) const {

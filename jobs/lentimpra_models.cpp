@@ -171,8 +171,10 @@ void ScreenModels::check_loci() const {
     std::map<Seen, std::uint64_t> counts;
     std::uint64_t first_seen = library_.size();
     for (std::uint64_t element = 0; element < library_.size(); ++element) {
-        if (!library_.locus(element) || is_unseen(element)) continue;
-        ++counts[seen_of(element)];
+        if (!library_.locus(element)) continue;
+        auto const seen = seen_of(element);
+        if (seen == Seen::nothing) continue;
+        ++counts[seen];
         first_seen = std::min(first_seen, element);
     }
     if (counts.empty()) return;
@@ -222,10 +224,7 @@ std::string const& ScreenModels::cell_type_of(model::ModelCard const& card) cons
 
 genome::Sites ScreenModels::sites_of(std::size_t model) const {
     auto const& card = cards_[model];
-    auto const& wanted = settings_.text("sites.regions");
-    bool const as_trained = wanted == "model" && card.window_regions == "accessible";
-    bool const accessible = wanted == "accessible" || as_trained;
-    auto const least = as_trained ? card.least_accessibility : 0.0;
+    auto const least = card.least_accessibility_of(settings_.text("sites.regions"));
     auto intervals = held_out_of(card);
     if (has_accessibility()) {
         auto const more = held_out_of(accessibility_cards_[model]);
@@ -243,9 +242,8 @@ genome::Sites ScreenModels::sites_of(std::size_t model) const {
                              atlas_.file().string() + " does not say which regions are promoters");
         filter.classes = {static_cast<std::uint8_t>(site_class == "promoter" ? 1 : 0)};
     }
-    return {atlas_.regions(),
-            accessible ? atlas_.accessible_rows(cell_type_of(card), least) : atlas_.all_rows(), rules_,
-            filter};
+    return {atlas_.regions(), least ? atlas_.accessible_rows(cell_type_of(card), *least) : atlas_.all_rows(),
+            rules_, filter};
 }
 
 /// The uninserted control depends on its window only, so each window is predicted once and remembered, in

@@ -135,6 +135,16 @@ std::string bytes(std::uint64_t count) {
     return unit == 0 ? fmt::format("{} B", count) : fmt::format("{:.1f} {}", value, kUnits.at(unit));
 }
 
+std::string with_commas(std::uint64_t number) {
+    auto const plain = std::to_string(number);
+    std::string digits;
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+        if (i > 0 && (plain.size() - i) % 3 == 0) digits += ',';
+        digits += plain[i];
+    }
+    return digits;
+}
+
 std::string duration(double seconds) {
     if (!std::isfinite(seconds)) return "unknown";
     if (seconds < 10) return fmt::format("{:.1f} s", seconds);

@@ -1,6 +1,7 @@
 // What a campaign will cost, from a few of its units run here.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <numeric>
@@ -78,10 +79,7 @@ std::string hours(double seconds) {
     auto const value = seconds / 3600;
     if (value < 0.01) return "below 0.01";
     if (value < 100) return fmt::format("{:.3g}", value);
-    auto text = fmt::format("{:.0f}", value);
-    for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-        text.insert(static_cast<std::size_t>(at), 1, ',');
-    return text;
+    return text::with_commas(static_cast<std::uint64_t>(std::llround(value)));
 }
 
 int tell_cost(CommandLine const& line, comm::Communicator const& world, store::Job& job,

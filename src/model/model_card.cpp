@@ -93,6 +93,12 @@ bool ModelCard::holds_out(std::string_view chrom, std::int64_t start, std::int64
     return start >= end;
 }
 
+std::optional<double> ModelCard::least_accessibility_of(std::string_view wanted) const {
+    if (wanted == "accessible") return 0;
+    if (wanted == "model" && window_regions == "accessible") return least_accessibility;
+    return std::nullopt;
+}
+
 WeightsKind ModelCard::kind() const {
     if (adaptor) return WeightsKind::adaptor;
     if (script) return WeightsKind::script;

@@ -113,11 +113,8 @@ private:
     /// The rows of the atlas that windows of a cell type consist of.
     [[nodiscard]] std::vector<std::uint32_t> chosen_rows(std::size_t number) const {
         auto const wanted = source_.rows().layout().identity.at("windows.regions").get<std::string>();
-        if (wanted == "accessible") return atlas_.accessible_rows(names_[number]);
-        auto const& card = cards_[number];
-        return wanted == "model" && card.window_regions == "accessible"
-                   ? atlas_.accessible_rows(names_[number], card.least_accessibility)
-                   : atlas_.all_rows();
+        auto const least = cards_[number].least_accessibility_of(wanted);
+        return least ? atlas_.accessible_rows(names_[number], *least) : atlas_.all_rows();
     }
     /// Where a region of a window is put: the focus at the place where the reader looks for it. Nothing in
     /// the network depends on the order of regions, and their coordinates are beside them, so a window that

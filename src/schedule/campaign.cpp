@@ -68,12 +68,6 @@ void check_options(CampaignOptions const& options) {
             "a campaign commits every so many seconds, units and bytes: all three above zero");
 }
 
-/// "node17 Xeon 8480+" without the host.
-std::string model_of(std::string const& machine) {
-    auto const space = machine.find(' ');
-    return space == std::string::npos ? machine : machine.substr(space + 1);
-}
-
 /// Bytes are promised for one build on one model of machine: refuses a second one unless that is allowed.
 void refuse_mixed(comm::CommView world, fs::path const& file, bool is_finished, std::string const& machine,
                   CampaignOptions const& options) {
@@ -96,7 +90,8 @@ void refuse_mixed(comm::CommView world, fs::path const& file, bool is_finished, 
                 store::same_model(here[rank], first),
                 fmt::format("{}: {} computed on '{}', rank {} would on '{}'; bytes are the same on one model "
                             "only: use machines of that model, or --allow-mixed to take the difference",
-                            file.string(), first_where, model_of(first), rank, model_of(here[rank])));
+                            file.string(), first_where, store::device_model(first), rank,
+                            store::device_model(here[rank])));
     });
 }
 

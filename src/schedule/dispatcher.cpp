@@ -105,7 +105,7 @@ Claim Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
     rank.running_since = now;
     --held_;
     if (claim.suspect) {
-        --suspects_held_;
+        is_suspect_held_ = false;
         wake_idle();  // the next suspect may be for another rank
     }
     return claim;
@@ -199,7 +199,7 @@ void Dispatcher::left(int rank) {
     --alive_;
     failures_.gone(rank);
     for (auto const& claim : state.held) {
-        if (claim.suspect) --suspects_held_;
+        if (claim.suspect) is_suspect_held_ = false;
         give_back(claim.unit);
     }
     held_ -= state.held.size();
@@ -221,21 +221,20 @@ void Dispatcher::give_back(std::uint64_t unit) {
 }
 
 std::optional<std::uint64_t> Dispatcher::peek(int rank, bool fresh_only) const {
-    if (!suspects_.empty() && suspects_held_ == 0 && rank == quarantine_rank()) return suspects_.front();
+    if (!suspects_.empty() && !is_suspect_held_ && rank == quarantine_rank()) return suspects_.front();
     std::optional<std::uint64_t> fresh;
     if (next_ < order_.size()) fresh = order_[next_];
     // Who has run none yet shows itself by a fresh one.
-    bool const is_new = ranks_[static_cast<std::size_t>(rank)].measured == 0 && failures_.is_sound(rank);
-    bool const judges = !fresh_only && !(is_new && fresh);
+    bool const judges = !fresh_only && !(fresh && failures_.is_untried(rank));
     // Of the returned ones the longest that this rank may take.
     constexpr int kLookAt = 64;
     int looked = 0;
     for (auto const& [cost, unit] : returned_) {
         if (fresh && cost < cost_[*fresh]) break;
-        bool const has_failed = failures_.of(unit) > 0;
-        bool const may_take = failures_.may_judge(rank, unit) ||
-                              (!fresh && failures_.is_sound(rank) && failures_.may_retry(rank, unit));
-        if (!has_failed || (judges && may_take)) return unit;
+        if (failures_.of(unit) == 0) return unit;
+        if (judges && (failures_.may_judge(rank, unit) ||
+                       (!fresh && failures_.is_sound(rank) && failures_.may_retry(rank, unit))))
+            return unit;
         if (++looked == kLookAt) break;
     }
     return fresh;
@@ -265,7 +264,7 @@ std::optional<Claim> Dispatcher::next(double now) {
     auto const hand_out = [&](int rank, std::uint64_t unit, bool nobody_would = false) {
         auto& state = at(rank);
         bool const suspect = !suspects_.empty() && suspects_.front() == unit;
-        if (suspect) ++suspects_held_;
+        if (suspect) is_suspect_held_ = true;
         take(unit);
         if (state.held.empty()) state.running_since = now;
         int const attempt = failures_.of(unit) + 1;

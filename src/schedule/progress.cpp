@@ -14,16 +14,6 @@
 namespace mpira::schedule {
 namespace {
 
-std::string with_commas(std::uint64_t number) {
-    auto const plain = std::to_string(number);
-    std::string digits;
-    for (std::size_t i = 0; i < plain.size(); ++i) {
-        if (i > 0 && (plain.size() - i) % 3 == 0) digits += ',';
-        digits += plain[i];
-    }
-    return digits;
-}
-
 double since_start_s() {
     using Clock = std::chrono::steady_clock;
     return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
@@ -34,20 +24,20 @@ double since_start_s() {
 std::string to_line(ProgressReport const& report) {
     double const percent =
         report.units > 0 ? 100.0 * static_cast<double>(report.done) / static_cast<double>(report.units) : 100;
-    auto line = fmt::format("{} of {} units ({:.1f} %)", with_commas(report.done), with_commas(report.units),
-                            percent);
+    auto line = fmt::format("{} of {} units ({:.1f} %)", text::with_commas(report.done),
+                            text::with_commas(report.units), percent);
     if (report.seconds > 0 && report.rows > 0) {
         double const rate = static_cast<double>(report.rows) / report.seconds;
-        line += rate >= 100
-                    ? fmt::format(", {} rows/s", with_commas(static_cast<std::uint64_t>(std::llround(rate))))
-                    : fmt::format(", {:.3g} rows/s", rate);
+        line += rate >= 100 ? fmt::format(", {} rows/s",
+                                          text::with_commas(static_cast<std::uint64_t>(std::llround(rate))))
+                            : fmt::format(", {:.3g} rows/s", rate);
     }
     if (report.last) {
         line += ", " + text::duration(report.seconds);
     } else if (report.left_s >= 0) {
         line += ", " + text::duration(report.left_s) + " left";
     }
-    if (report.set_aside > 0) line += fmt::format(", {} set aside", with_commas(report.set_aside));
+    if (report.set_aside > 0) line += fmt::format(", {} set aside", text::with_commas(report.set_aside));
     return line;
 }
 

@@ -5,8 +5,6 @@
 #include <cstring>
 #include <regex>
 
-#include <unistd.h>
-
 #include "mpira/base/checksum.hpp"
 
 namespace mpira::store {
@@ -135,19 +133,17 @@ std::string machine_text(std::string_view host, std::string_view model) {
     return text;
 }
 
-bool same_model(std::string_view machine, std::string_view other) {
-    auto const model_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
-    auto const may_begin = [&](std::string_view text, std::string_view longer) {
-        bool const is_cut = text.size() + 1 >= kMachineBytes;  // or a blank more, which was taken away
-        return model_of(longer) == model_of(text) || (is_cut && model_of(longer).starts_with(model_of(text)));
-    };
-    return may_begin(machine, other) || may_begin(other, machine);
+std::string_view device_model(std::string_view machine) {
+    return machine.substr(machine.find(' ') + 1);
 }
 
-std::string host_name() {
-    std::array<char, 256> name{};
-    if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
-    return name.data();
+bool same_model(std::string_view machine, std::string_view other) {
+    auto const may_begin = [&](std::string_view text, std::string_view longer) {
+        bool const is_cut = text.size() + 1 >= kMachineBytes;  // or a blank more, which was taken away
+        return device_model(longer) == device_model(text) ||
+               (is_cut && device_model(longer).starts_with(device_model(text)));
+    };
+    return may_begin(machine, other) || may_begin(other, machine);
 }
 
 }  // namespace mpira::store

@@ -26,6 +26,7 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
+#include "mpira/comm/runtime.hpp"
 #include "mpira/store/anndata_reader.hpp"
 #include "mpira/store/journal.hpp"
 
@@ -75,7 +76,7 @@ std::string pid_namespace() {
 
 OwnerInfo myself(std::string_view job) {
     OwnerInfo info;
-    info.host = host_name().substr(0, 64);
+    info.host = comm::host_name().substr(0, 64);
     info.pid = ::getpid();
     info.job = std::string(job.substr(0, 64));
     info.started_ms = info.heartbeat_ms = now_ms();
@@ -205,7 +206,7 @@ std::uint64_t record_offset(std::filesystem::path const& file) {
 }  // namespace
 
 std::optional<bool> OwnerInfo::process_alive() const {
-    if (host != host_name().substr(0, 64) || pid_namespace.empty() ||
+    if (host != comm::host_name().substr(0, 64) || pid_namespace.empty() ||
         pid_namespace != store::pid_namespace() || pid <= 0)
         return std::nullopt;
     if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) return false;

@@ -129,4 +129,28 @@ inline CampaignOutcome run_on(comm::Communicator const& world, int ranks, Random
     return outcome;
 }
 
+/// What this run of the job is refused with, as wrong input. [collective]
+inline std::string refusal_of(comm::Communicator const& world, RandomRows& job, fs::path const& file,
+                              CampaignOptions const& options = quiet()) {
+    std::string text;
+    try {
+        run_campaign(world, job, file, options);
+        ADD_FAILURE() << "not refused";
+    } catch (comm::CollectiveError const& error) {
+        EXPECT_EQ(error.exit_code(), 2);
+        text = error.what();
+    }
+    world.barrier();
+    return text;
+}
+
+/// Changes the byte `offset` bytes into an array of the file.
+inline void damage(fs::path const& file, std::string const& array, std::uint64_t offset = 0) {
+    auto const begin = store::AnnDataReader(file).info(array).offset;
+    ASSERT_TRUE(begin.has_value());
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekp(static_cast<std::streamoff>(*begin + offset));
+    bytes.put('\x55');
+}
+
 }  // namespace mpira::schedule::tests

@@ -75,6 +75,9 @@ struct ModelCard {
     [[nodiscard]] std::vector<std::string> names_of_outputs() const;
     /// Whether all of a locus lies in held-out intervals, which may adjoin.
     [[nodiscard]] bool holds_out(std::string_view chrom, std::int64_t start, std::int64_t end) const;
+    /// Which regions windows consist of where a setting says `wanted`: "all" of the atlas, nothing; else
+    /// those accessible, and not less than this: "accessible", or "model", as the model was trained.
+    [[nodiscard]] std::optional<double> least_accessibility_of(std::string_view wanted) const;
     [[nodiscard]] WeightsKind kind() const;
     [[nodiscard]] std::string_view network() const;  ///< "GET", "LoRA adaptor", "CNN", "MLP", "TorchScript"
 };

@@ -29,7 +29,7 @@ struct Claim {
 
 struct DispatchOptions {
     int ranks = 1;
-    int attempts = 2;      ///< a unit that fails this often is set aside (Failures: not by any ranks)
+    int attempts = 2;      ///< a unit that fails this often, at ranks that Failures names, is set aside
     bool prefetch = true;  ///< let a rank hold its next unit before it has finished the present one
     /// Of the units to do those that may have ended their process before. They are run first, one after the
     /// other, all by the last living rank, while the other ranks run other units.
@@ -136,7 +136,7 @@ private:
     std::vector<std::uint32_t> order_;  ///< units to do, longest first; [0, next_) are handed out
     std::size_t next_ = 0;
     std::deque<std::uint64_t> suspects_;  ///< not handed out yet
-    int suspects_held_ = 0;               ///< one at most
+    bool is_suspect_held_ = false;
     double pending_cost_ = 0;
     /// Units that came back, longest first.
     std::set<std::pair<float, std::uint64_t>, std::greater<>> returned_;

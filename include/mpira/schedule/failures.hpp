@@ -31,7 +31,9 @@ public:
     /// How often the unit has failed.
     [[nodiscard]] int of(std::uint64_t unit) const;
     [[nodiscard]] bool is_sound(int rank) const { return at(rank).in_a_row == 0; }
-    /// The rank is to be given nothing for now.
+    /// The rank has run no unit to its end yet.
+    [[nodiscard]] bool is_untried(int rank) const { return is_sound(rank) && !at(rank).has_finished; }
+    /// Until some failures are explained, the rank gets no unit.
     [[nodiscard]] bool must_wait(int rank) const;
     /// Whether this rank is one to run a unit that failed before.
     [[nodiscard]] bool may_judge(int rank, std::uint64_t unit) const;

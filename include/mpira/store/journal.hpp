@@ -70,9 +70,9 @@ std::optional<std::string> decode_error(std::span<std::byte const> slot, std::ui
 /// "node17 Xeon Platinum 8480+": host and device model in kMachineBytes. The host keeps at most 16
 /// characters, and marketing ("(R)", "(TM)", "CPU @ 2.00GHz") is left out of the model.
 std::string machine_text(std::string_view host, std::string_view model);
+/// machine_text() without the host.
+[[nodiscard]] std::string_view device_model(std::string_view machine);
 /// Whether two machine_text() may name one device model: both may have been cut.
 [[nodiscard]] bool same_model(std::string_view machine, std::string_view other);
-
-std::string host_name();
 
 }  // namespace mpira::store
