@@ -11,7 +11,8 @@ claim to the last commit. mpi4py.futures gets a manager beside its `ranks` worke
 the first submission to the last result, pool started and warmed up.
 
 With --peers, where `pip install --target FOLDER hyperqueue` put it, also HyperQueue, with one worker of `ranks` slots: a unit
-is a process there (`sleep`), which is what it is made for, and a start of one is part of what is timed.
+is a process there (`sleep`), which is what it is made for, and a start of one is part of what is timed. Where FOLDER/libcircle
+is a clone of github.com/hpc/libcircle, also that: work stealing between `ranks` ranks, nothing written, timed without its start.
 
 ratio = makespan / max(sum / ranks, longest); 1 is ideal. The median of the rounds is printed with its range.
 """
@@ -24,7 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from interleaved import arguments, finished, keep, load_average, spread, start, told
+from interleaved import ROOT, arguments, finished, keep, load_average, spread, start, told
 
 
 def loads(scale):
@@ -45,6 +46,18 @@ def mpira(options, durations, result, costs):
 
 def futures(options, durations, chunk):
     return run(options.ranks + 1, sys.executable, "-m", "mpi4py.futures", __file__, "--manager", durations, chunk)
+
+
+def libcircle(options, durations):
+    return run(options.ranks, options.libcircle, durations)
+
+
+def build_libcircle(sources, folder):
+    """Compiled here, from its sources: no package has it. What its config.h would say is used nowhere."""
+    program = Path(folder, "libcircle")
+    Path(folder, "config.h").touch()
+    finished(start("mpicc", "-O2", "-I", folder, "-I", sources, ROOT / "perf/libcircle.c", *sorted(sources.glob("*.c")), "-o", program))
+    return program
 
 
 def hyperqueue(options, durations):
@@ -102,6 +115,8 @@ def main():
     ratios, rows = {}, []
     with tempfile.TemporaryDirectory() as folder:
         result = f"{folder}/result.h5ad"
+        sources = options.peers and options.peers / "libcircle/libcircle"
+        options.libcircle = build_libcircle(sources, folder) if sources and sources.is_dir() else None
         for load, seconds in loads(options.scale).items():
             durations = f"{folder}/{load.replace(' ', '-')}.f64"
             Path(durations).write_bytes(struct.pack(f"{len(seconds)}d", *seconds))
@@ -114,6 +129,8 @@ def main():
             }
             if options.peers:
                 variants["HyperQueue, a process a unit"] = lambda: hyperqueue(options, durations)
+            if options.libcircle:
+                variants["libcircle, work stealing"] = lambda: libcircle(options, durations)
             for _ in range(options.rounds):
                 for name, measure in variants.items():
                     outcome = measure()
