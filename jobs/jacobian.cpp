@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -55,6 +56,13 @@ public:
             settings.refuse("summaries.regions", "name at least one summary: X is the first");
         if (method_ == model::Attribution::knock_out && jacobian_type_ != "none")
             settings.refuse("results.jacobian", "knock-outs take no gradients; leave it at none");
+        for (auto const& [key, method] :
+             {std::pair{"attribution.steps", model::Attribution::integrated_gradients},
+              std::pair{"attribution.knock_out", model::Attribution::knock_out}})
+            if (method != method_)
+                settings.refuse_given(key,
+                                      fmt::format("is of attribution.method = \"{}\", this one is \"{}\"",
+                                                  model::name_of(method), model::name_of(method_)));
         for (auto const& one : inputs_.cell_types())
             if (one.card.script && keeps_scores_)
                 settings.refuse(

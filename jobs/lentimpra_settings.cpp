@@ -32,9 +32,9 @@ std::vector<SettingSpec> lentimpra_settings() {
          "trained with input.scale_set = \"cell_type\". Empty: the model's own."},
 
         {"elements.fasta", Kind::text, text(""),
-         "Elements as FASTA, one record each. Give this or elements.bed.", Affects::run},
+         "Elements as FASTA (.gz too), one record each. Give this or elements.bed.", Affects::run},
         {"elements.bed", Kind::text, text(""),
-         "Elements as BED intervals of elements.genome. Those on strand - (column 6) are "
+         "Elements as BED intervals (.gz too) of elements.genome. Those on strand - (column 6) are "
          "reverse-complemented.",
          Affects::run},
         {"elements.genome", Kind::text, text(""), "FASTA of the genome that elements.bed cuts from.",

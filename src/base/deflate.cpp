@@ -47,13 +47,24 @@ struct FreeDecompressor {
     void operator()(::libdeflate_decompressor* one) const { ::libdeflate_free_decompressor(one); }
 };
 
+using Decompressor = std::unique_ptr<::libdeflate_decompressor, FreeDecompressor>;
+
+Decompressor make_decompressor() {
+    Decompressor one(::libdeflate_alloc_decompressor());
+    ensure(one != nullptr, "libdeflate gives no decompressor");
+    return one;
+}
+
 ::libdeflate_result inflate_once(Deflated form, std::span<std::byte const> bytes, std::span<std::byte> out,
                                  std::size_t* size) {
-    std::unique_ptr<::libdeflate_decompressor, FreeDecompressor> const one(::libdeflate_alloc_decompressor());
-    ensure(one != nullptr, "libdeflate gives no decompressor");
     auto* const decompress =
         form == Deflated::zlib ? ::libdeflate_zlib_decompress : ::libdeflate_gzip_decompress;
-    return decompress(one.get(), bytes.data(), bytes.size(), out.data(), out.size(), size);
+    return decompress(make_decompressor().get(), bytes.data(), bytes.size(), out.data(), out.size(), size);
+}
+
+std::size_t guessed_size(std::span<std::byte const> bytes) {
+    constexpr std::size_t kTimesSmaller = 8;
+    return bytes.size() * kTimesSmaller + 64;
 }
 
 }  // namespace
@@ -65,8 +76,7 @@ bool inflate(Deflated form, std::span<std::byte const> bytes, std::span<std::byt
 
 std::optional<std::vector<std::byte>> inflate(Deflated form, std::span<std::byte const> bytes,
                                               std::size_t most) {
-    constexpr std::size_t kFirstGuess = 8;  // times smaller
-    std::vector<std::byte> out(std::min(most, bytes.size() * kFirstGuess + 64));
+    std::vector<std::byte> out(std::min(most, guessed_size(bytes)));
     while (true) {
         std::size_t size = 0;
         auto const result = inflate_once(form, bytes, out, &size);
@@ -77,6 +87,33 @@ std::optional<std::vector<std::byte>> inflate(Deflated form, std::span<std::byte
         if (result != LIBDEFLATE_INSUFFICIENT_SPACE || out.size() >= most) return std::nullopt;
         out.resize(std::min(most, out.size() * 2));
     }
+}
+
+Gunzipped gunzip(std::span<std::byte const> bytes, std::size_t most) {
+    auto const decompressor = make_decompressor();
+    std::vector<std::byte> out;
+    std::size_t filled = 0;
+    while (!bytes.empty()) {
+        if (out.size() == filled) out.resize(std::min(most, filled + guessed_size(bytes)));
+        std::size_t read = 0;
+        std::size_t written = 0;
+        auto const result =
+            ::libdeflate_gzip_decompress_ex(decompressor.get(), bytes.data(), bytes.size(),
+                                            out.data() + filled, out.size() - filled, &read, &written);
+        if (result == LIBDEFLATE_SUCCESS) {
+            bytes = bytes.subspan(read);
+            filled += written;
+        } else if (result != LIBDEFLATE_INSUFFICIENT_SPACE) {
+            return {std::nullopt, true};
+        } else if (out.size() >= most) {
+            return {std::nullopt, false};
+        } else {
+            out.resize(std::min(most, out.size() * 2));
+        }
+    }
+    out.resize(filled);
+    out.shrink_to_fit();
+    return {std::move(out), true};
 }
 
 }  // namespace mpira

@@ -1,25 +1,55 @@
 #include "mpira/base/mapped_text.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
+#include "mpira/base/deflate.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 
 namespace mpira {
 
+namespace {
+
+constexpr std::size_t kMostUnpacked = std::size_t{1} << 34;
+
+bool begins_with(std::span<std::byte const> bytes, std::string_view magic) {
+    return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+}
+
+}  // namespace
+
 MappedText::MappedText(std::filesystem::path const& file) : file_(file), mapping_(file) {
-    if (all().starts_with("\x1f\x8b")) {
-        fail_usage(fmt::format("{}: compressed; it is read where it lies, so unpack it first (gunzip)",
-                               file.string()));
+    content_ = mapping_->bytes();
+    for (std::string_view const magic : {"\x28\xb5\x2f\xfd",
+                                         "\xfd"
+                                         "7zXZ",
+                                         "BZh", "PK\x03\x04"}) {
+        if (begins_with(content_, magic))
+            fail_usage(fmt::format("{}: compressed, and not by gzip; unpack it first", file.string()));
     }
+    if (!begins_with(content_, "\x1f\x8b")) return;
+    auto [unpacked, fits] = gunzip(content_, kMostUnpacked);
+    if (!fits)
+        fail_usage(
+            fmt::format("{}: unpacks to more than 16 GiB; unpack it (gunzip), so that it is "
+                        "read where it lies",
+                        file.string()));
+    if (!unpacked)
+        fail_usage(
+            fmt::format("{}: damaged: the compressed data end early or are broken; "
+                        "fetch the file again",
+                        file.string()));
+    unpacked_ = *std::move(unpacked);
+    content_ = unpacked_;
+    mapping_.reset();
 }
 
 std::string_view MappedText::all() const noexcept {
-    auto const bytes = mapping_.bytes();
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes of a text file
-    return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
+    return {reinterpret_cast<char const*>(content_.data()), content_.size()};
 }
 
 std::string_view MappedText::line(std::size_t offset) const {

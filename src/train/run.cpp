@@ -217,6 +217,11 @@ int run_train(comm::CommView comm, Settings const& settings, RunOptions const& o
                             "but no weights; run it there, beside networks",
                             settings.text("model.kind")));
         }
+        // Not of sweeps, which may hold adaptors beside whole networks.
+        if (settings.integer("lora.rank") == 0) {
+            for (auto const* const key : {"lora.alpha", "lora.scope"})
+                settings.refuse_given(key, "is of adaptors; give lora.rank (published: 8)");
+        }
         if (comm.is_root()) check_output(files);
     });
     auto const inputs = comm::everywhere(comm, [&] { return read_inputs(settings); });

@@ -469,6 +469,8 @@ def wrong_inputs(folder):
         ("span", good + "[windows]\nmax_span_bp = 10\n", ["toy_cell", "max_span_bp"]),
         ("jacobian of knock-outs", good + '[attribution]\nmethod = "knock_out"\n[results]\njacobian = "f16"\n',
          ["results.jacobian"]),
+        ("steps of no integral", good + "[attribution]\nsteps = 9\n", ["attribution.steps", "integrated_gradients"]),
+        ("knock-out of gradients", good + '[attribution]\nknock_out = "each"\n', ["attribution.knock_out", "gradient_x_input"]),
         ("method", good + '[attribution]\nmethod = "gradients"\n', ["attribution.method", "gradients"]),
     ]
     for name, text, fragments in cases:

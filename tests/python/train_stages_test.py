@@ -266,7 +266,7 @@ def check_baselines_and_wrong_inputs(folder):
         (["target.kind=masked", "target.expression=", "model.kind=cnn"], "masking"),
         (["target.kind=accessibility", "input.accessibility=constant"], "target.expression: is of target.kind"),
         (["target.kind=masked", "target.expression=", "target.least_accessibility=0.1"], "target.least_accessibility: is of"),
-        (["mask.ratio=0.3"], "mask.ratio: is of"), (["holdout.motif_cutoff=0.3"], "says who carries holdout.motifs"), (["train.ema_decay=1"], "train.ema_decay"),
+        (["mask.ratio=0.3"], "mask.ratio: is of"), (["lora.alpha=4"], "lora.alpha: is of adaptors"), (["holdout.motif_cutoff=0.3"], "says who carries holdout.motifs"), (["train.ema_decay=1"], "train.ema_decay"),
     ]
     for words, expected in wrong:
         result = train(folder, "no.safetensors", *kind, *words, code=2)

@@ -36,5 +36,12 @@ bool inflate(Deflated form, std::span<std::byte const> bytes, std::span<std::byt
 /// Of content whose size isn't known, up to `most` bytes; nothing where it is damaged or larger.
 std::optional<std::vector<std::byte>> inflate(Deflated form, std::span<std::byte const> bytes,
                                               std::size_t most);
+/// A whole gzip file, of one member or many (bgzip's is one of 64 KiB each), up to `most` bytes of content.
+/// `fits` says which it was where nothing comes back: false, it is larger; true, it is damaged or cut off.
+struct Gunzipped {
+    std::optional<std::vector<std::byte>> content;
+    bool fits = true;
+};
+Gunzipped gunzip(std::span<std::byte const> bytes, std::size_t most);
 
 }  // namespace mpira

@@ -2,27 +2,31 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "mpira/base/mapped_file.hpp"
 
 namespace mpira {
 
-/// A text file whose lines stay where they lie: of a line that is needed again, its offset is kept.
+/// A text file whose lines stay where they lie: of a line that is needed again, its offset is kept. A gzipped
+/// file (bgzip included) is unpacked into memory first, each process's own; a plain one is shared by a node.
 ///
 ///     for (std::size_t at = 0; at < text.size(); at = text.after(at)) use(text.line(at));
 ///
 /// Owner, move-only; views live as long as the text. Threads: reading is free for all. Throws Origin::usage,
-/// naming the file, when it can't be opened or is compressed.
+/// naming the file, when it can't be opened, is compressed otherwise or damaged, or unpacks to over 16 GiB.
 class MappedText {
 public:
     explicit MappedText(std::filesystem::path const& file);
 
     [[nodiscard]] std::filesystem::path const& file() const noexcept { return file_; }
     [[nodiscard]] std::string_view all() const noexcept;
-    [[nodiscard]] std::size_t size() const noexcept { return mapping_.bytes().size(); }
+    [[nodiscard]] std::size_t size() const noexcept { return content_.size(); }
 
     /// The line that begins at `offset`, without its end (LF or CR LF).
     [[nodiscard]] std::string_view line(std::size_t offset) const;
@@ -38,7 +42,9 @@ public:
 
 private:
     std::filesystem::path file_;
-    MappedFile mapping_;
+    std::optional<MappedFile> mapping_;     ///< of a plain file
+    std::vector<std::byte> unpacked_;       ///< of a gzipped one
+    std::span<std::byte const> content_{};  ///< in one of them; both stay where they are when moved
 };
 
 }  // namespace mpira

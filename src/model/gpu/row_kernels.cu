@@ -1,11 +1,11 @@
 // One warp a row: a lane holds its part of the row in registers, so that each value is read once. Warps go
 // over rows with a stride, so that what all rows share is read once a warp.
-#include "row_kernels.hpp"
-
 #include <algorithm>
 
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
+
+#include "row_kernels.hpp"
 
 namespace mpira::model::gpu {
 namespace {
@@ -22,10 +22,18 @@ struct alignas(16) Vector {
     T values[kSize];
 };
 
-__device__ inline float to_float(float value) { return value; }
-__device__ inline float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
-__device__ inline void put(float& to, float value) { to = value; }
-__device__ inline void put(__nv_bfloat16& to, float value) { to = __float2bfloat16_rn(value); }
+__device__ inline float to_float(float value) {
+    return value;
+}
+__device__ inline float to_float(__nv_bfloat16 value) {
+    return __bfloat162float(value);
+}
+__device__ inline void put(float& to, float value) {
+    to = value;
+}
+__device__ inline void put(__nv_bfloat16& to, float value) {
+    to = __float2bfloat16_rn(value);
+}
 
 __device__ inline float sum_of_warp(float value) {
     for (int offset = kWarp / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(kAllLanes, value, offset);
@@ -53,7 +61,8 @@ struct Part {
 
 template <typename T, int kVectors>
 __global__ void __launch_bounds__(kWarp* kWarpsPerBlock)
-    normalise_rows(T const* z, float const* shift, std::int64_t rows, int dim, float eps, T* h, float* scale) {
+    normalise_rows(T const* z, float const* shift, std::int64_t rows, int dim, float eps, T* h,
+                   float* scale) {
     using P = Part<T, kVectors>;
     constexpr int kSize = P::kSize;
     P const part(threadIdx.x % kWarp, dim);
@@ -104,7 +113,8 @@ __global__ void __launch_bounds__(kWarp* kWarpsPerBlock)
 
 template <typename T, int kVectors>
 __global__ void __launch_bounds__(kWarp* kWarpsPerBlock)
-    add_backward_of_rows(T const* dh, T const* h, float const* scale, std::int64_t rows, int dim, T* gradient) {
+    add_backward_of_rows(T const* dh, T const* h, float const* scale, std::int64_t rows, int dim,
+                         T* gradient) {
     using P = Part<T, kVectors>;
     constexpr int kSize = P::kSize;
     P const part(threadIdx.x % kWarp, dim);
@@ -171,13 +181,12 @@ void with_vectors(int vectors, Launch const& launch) {
 }
 
 template <typename T>
-void launch_normalise(void const* z, float const* shift, std::int64_t rows, std::int64_t dim, double eps, void* h,
-                      float* scale, int vectors, cudaStream_t stream) {
+void launch_normalise(void const* z, float const* shift, std::int64_t rows, std::int64_t dim, double eps,
+                      void* h, float* scale, int vectors, cudaStream_t stream) {
     with_vectors<1>(vectors, [&](auto constant) {
-        normalise_rows<T, decltype(constant)::value>
-            <<<blocks_for(rows), kWarp * kWarpsPerBlock, 0, stream>>>(static_cast<T const*>(z), shift, rows,
-                                                                     static_cast<int>(dim), static_cast<float>(eps),
-                                                                     static_cast<T*>(h), scale);
+        normalise_rows<T, decltype(constant)::value><<<blocks_for(rows), kWarp * kWarpsPerBlock, 0, stream>>>(
+            static_cast<T const*>(z), shift, rows, static_cast<int>(dim), static_cast<float>(eps),
+            static_cast<T*>(h), scale);
     });
 }
 
@@ -185,9 +194,10 @@ template <typename T>
 void launch_backward(void const* dh, void const* h, float const* scale, std::int64_t rows, std::int64_t dim,
                      void* gradient, int vectors, cudaStream_t stream) {
     with_vectors<1>(vectors, [&](auto constant) {
-        add_backward_of_rows<T, decltype(constant)::value><<<blocks_for(rows), kWarp * kWarpsPerBlock, 0, stream>>>(
-            static_cast<T const*>(dh), static_cast<T const*>(h), scale, rows, static_cast<int>(dim),
-            static_cast<T*>(gradient));
+        add_backward_of_rows<T, decltype(constant)::value>
+            <<<blocks_for(rows), kWarp * kWarpsPerBlock, 0, stream>>>(
+                static_cast<T const*>(dh), static_cast<T const*>(h), scale, rows, static_cast<int>(dim),
+                static_cast<T*>(gradient));
     });
 }
 
@@ -209,7 +219,8 @@ char const* normalise(Element type, void const* z, float const* shift, std::int6
 }
 
 char const* add_normalise_backward(Element type, void const* dh, void const* h, float const* scale,
-                                   std::int64_t rows, std::int64_t dim, void* gradient, void* stream) noexcept {
+                                   std::int64_t rows, std::int64_t dim, void* gradient,
+                                   void* stream) noexcept {
     auto const vectors = vectors_of_a_lane(type, dim);
     auto* const queue = static_cast<cudaStream_t>(stream);
     if (type == Element::bf16)
