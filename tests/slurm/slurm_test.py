@@ -27,6 +27,8 @@ SMALL = ["--set", "rows=400", "--set", "columns=5", "--set", "rows_per_unit=10",
          "commit.seconds=0.1"]
 QUICK = [*SMALL, "--set", "duration.mean_ms=5"]
 SLOW = [*SMALL, "--set", "duration.mean_ms=60000"]
+# Where a rank crashes while MPI starts (CRASH_IN_MPI) the others would wait for it until the time limit.
+SRUN = ["srun", "--mpi=pmix", "--kill-on-bad-exit=1"]
 
 
 def reference(folder):
@@ -50,7 +52,7 @@ def a_screen_end_to_end(slurm, folder):
 
 def the_doctor_on_all_nodes(slurm, folder):
     """And status, verify, seal. By srun itself; and mpirun inside the job (MPIRA_MPI=mpirun), for places whose srun and MPI don't meet."""
-    done = slurm.run("srun", "--mpi=pmix", "--nodes=4", "--ntasks=4", MPIRA, "doctor", "--output", folder / "doctor.h5ad",
+    done = slurm.run(*SRUN, "--nodes=4", "--ntasks=4", MPIRA, "doctor", "--output", folder / "doctor.h5ad",
                      PMIX_MCA_gds="hash")
     assert done.returncode == 0, done
     assert re.search(r"^ok +ranks +4 \(1 x n1, 1 x n2, 1 x n3, 1 x n4\)", done.stdout, re.M), done.stdout
@@ -62,7 +64,7 @@ def the_doctor_on_all_nodes(slurm, folder):
     assert_equal_results(reference(folder), folder / "a.h5ad")
     # What needs no MPI speaks once, however many tasks were started, and does its work once.
     for words, said in ([["status"], "40 of 40 done"], [["verify"], "finished units"], [["seal"], "a.sealed.h5ad"]):
-        done = slurm.run("srun", "--mpi=pmix", "--nodes=2", "--ntasks=4", MPIRA, *words, folder / "a.h5ad", PMIX_MCA_gds="hash")
+        done = slurm.run(*SRUN, "--nodes=2", "--ntasks=4", MPIRA, *words, folder / "a.h5ad", PMIX_MCA_gds="hash")
         waits = r"srun: job \d+ (queued and waiting for resources|has been allocated resources)"  # the nodes were busy
         ours = [line for line in done.stderr.splitlines() if not re.fullmatch(waits, line)]
         assert done.returncode == 0 and done.stdout.count(said) == 1 and len(ours) <= 1, done
@@ -126,7 +128,8 @@ def an_array_is_many_campaigns(slurm, folder):
 def a_rank_that_throws_or_dies_ends_the_job(slurm, folder):
     """Named with its host; the time it takes is printed (under a second when nothing else runs)."""
     begin = time.monotonic()
-    done = slurm.run("srun", "--mpi=pmix", "--nodes=3", "--ntasks=3", LEAVING, "alone", PMIX_MCA_gds="hash")
+    # Not SRUN: we are to end the job, not srun. The limit is for CRASH_IN_MPI.
+    done = slurm.run("srun", "--mpi=pmix", "--time=2", "--nodes=3", "--ntasks=3", LEAVING, "alone", PMIX_MCA_gds="hash")
     seconds = time.monotonic() - begin
     assert done.returncode == 1 and re.search(r"mpira: rank 2 on n\d: the disk is gone", done.stderr), (seconds, done)
     file = folder / "a.h5ad"
