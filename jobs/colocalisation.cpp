@@ -4,9 +4,11 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "mpira/base/checksum.hpp"
 #include "mpira/base/error.hpp"
+#include "mpira/base/log.hpp"
 #include "mpira/base/mapped_text.hpp"
 #include "mpira/base/text.hpp"
 
@@ -43,6 +45,16 @@ std::vector<PeakFile> read_list(std::filesystem::path const& file) {
     return list;
 }
 
+/// Equal scores share a tier, so that tiers may be far from thirds.
+void warn_of_ties(std::filesystem::path const& file, std::span<std::uint8_t const> tiers, bool has_signals) {
+    std::array<std::size_t, kTiers> sizes{};
+    for (auto const tier : tiers) ++sizes[tier];
+    if (std::ranges::min(sizes) >= tiers.size() / (2 * kTiers)) return;
+    log::info("{}: many peaks have equal scores: its tiers are of {} peaks{}", file.string(),
+              fmt::join(sizes, ", "),
+              has_signals ? "; colocalisation.score = \"signal\" may tell them apart" : "");
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> tiers_of(std::span<double const> scores) {
@@ -50,8 +62,12 @@ std::vector<std::uint8_t> tiers_of(std::span<double const> scores) {
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return scores[i]; });
     std::vector<std::uint8_t> tiers(scores.size());
-    for (std::size_t place = 0; place < order.size(); ++place)
-        tiers[order[place]] = static_cast<std::uint8_t>(kTiers * place / order.size());
+    for (std::size_t first = 0, end = 0; first < order.size(); first = end) {
+        while (end < order.size() && scores[order[end]] == scores[order[first]]) ++end;
+        auto const middle = first + (end - first - 1) / 2;
+        for (auto place = first; place < end; ++place)
+            tiers[order[place]] = static_cast<std::uint8_t>(kTiers * middle / order.size());
+    }
     return tiers;
 }
 
@@ -75,6 +91,7 @@ std::vector<TieredPeaks> read_tiered_peaks(std::filesystem::path const& file, st
                                 ? "; narrowPeak files also take colocalisation.score = \"signal\""
                                 : ""));
         auto tiers = tiers_of(scores);
+        warn_of_ties(peak_file, tiers, column == "score" && !bed.signals.empty());
         all.push_back({factor, std::move(bed.regions), std::move(tiers)});
     }
     return all;

@@ -24,8 +24,8 @@ struct TieredPeaks {
     std::vector<std::uint8_t> tiers;
 };
 
-/// Thirds by score, highest first; of n peaks, place r is in tier 3 r / n. Equal scores: the order of the
-/// genome.
+/// Thirds by score, highest first; of n peaks, place r is in tier 3 r / n. Equal scores share the tier of
+/// their middle place, wherever they lie.
 std::vector<std::uint8_t> tiers_of(std::span<double const> scores);
 
 /// What `file` lists: TSV of factor and peak file (relative to the TSV; BED with scores or narrowPeak),

@@ -175,14 +175,15 @@ PairScores Crispri::scores(Pair const& pair) const {
         if (!of_row) continue;
         ++count;
         for (std::size_t s = 0; s < total.size(); ++s) {
-            if (how_ == GeneValue::max)
+            if (how_ == GeneValue::max || s == kProximity)  // to the nearest start
                 total[s] = count == 1 ? (*of_row)[s] : std::max(total[s], (*of_row)[s]);
             else
                 total[s] += (*of_row)[s];
         }
     }
     if (how_ == GeneValue::mean)
-        for (auto& value : total) value /= static_cast<double>(count);
+        for (std::size_t s = 0; s < total.size(); ++s)
+            if (s != kProximity) total[s] /= static_cast<double>(count);
     return total;
 }
 
@@ -243,10 +244,13 @@ store::ResultTables Crispri::tables() const {
     uns["axes"] = {{"sets", kSets}, {"cell_types", table_.cell_types()}, {"bins", bins_}};
     uns["not_valid"] = measured_.not_valid;
     uns["notes"]["X"] =
-        "of the regions that the element overlaps the highest score; not a number where none is in reach";
+        "of the regions that the element overlaps the highest score; not a number where none is in reach. "
+        "proximity: to the nearest start, whatever genes.value is";
     uns["notes"]["auprc"] =
         "average precision, (sets, cell types, bins, var): pairs of one score count as one step; not a "
-        "number without a regulated pair. covered: pairs with a score; all: the others behind them, tied "
+        "number without a regulated pair. covered: pairs with a score; all: the others behind them, tied, "
+        "but "
+        "for proximity, which knows their distance "
         "(bins of distance: only pairs whose gene is known). prevalence, the share regulated, is what a "
         "random order reaches; pairs, how many.";
     uns["notes"]["status"] =
@@ -296,10 +300,14 @@ void Crispri::finish(store::FinishedRows& rows) {
                 std::string line;
                 for (std::size_t s = 0; s < wide; ++s) {
                     std::vector<double> values;
-                    for (auto const i : chosen)
-                        values.push_back(pairs_[i].status == Status::covered
-                                             ? x[i * wide + s]
-                                             : -std::numeric_limits<double>::infinity());
+                    for (auto const i : chosen) {
+                        if (pairs_[i].status == Status::covered)
+                            values.push_back(x[i * wide + s]);
+                        else if (s == kProximity && pairs_[i].distance_bp >= 0)
+                            values.push_back(-static_cast<double>(pairs_[i].distance_bp));
+                        else
+                            values.push_back(-std::numeric_limits<double>::infinity());
+                    }
                     area[at * wide + s] = average_precision(values, regulated);
                     line += fmt::format(" {} {:.3f}", kPairScores[s], area[at * wide + s]);
                 }

@@ -23,6 +23,7 @@ inline constexpr std::array<std::string_view, 8> kPairScores{"knock_out",
                                                              "gradient_x_input_powerlaw",
                                                              "gradient_x_input_powerlaw_abs",
                                                              "proximity"};
+inline constexpr std::size_t kProximity = kPairScores.size() - 1;
 using PairScores = std::array<double, kPairScores.size()>;
 
 /// A row of a result of `perturb`: a gene at one of its starts, in one cell type.

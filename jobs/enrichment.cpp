@@ -29,6 +29,16 @@ std::vector<std::uint32_t> top_indices(std::span<double const> values, std::uint
     return order;
 }
 
+std::vector<std::uint32_t> untied_top_indices(std::span<double const> values, std::uint64_t count) {
+    auto order = top_indices(values, std::min<std::uint64_t>(count + 1, values.size()));
+    if (order.size() > count) {
+        double const first_left_out = values[order.back()];
+        std::erase_if(order, [&](std::uint32_t i) { return values[i] == first_left_out; });
+    }
+    std::erase_if(order, [&](std::uint32_t i) { return !(values[i] > 0); });
+    return order;
+}
+
 double over_representation(std::uint64_t overlap, std::uint64_t drawn, std::uint64_t in_set,
                            std::uint64_t background) {
     ensure(drawn <= background && in_set <= background &&

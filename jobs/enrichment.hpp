@@ -15,6 +15,10 @@ std::uint64_t top_count(std::uint64_t tested, std::uint64_t most, double share);
 /// Indices of the `count` largest values, largest first; of equal ones, the first.
 std::vector<std::uint32_t> top_indices(std::span<double const> values, std::uint64_t count);
 
+/// The same of values above 0 only, and without the last run of equal values where `count` would cut it: the
+/// order of genes is that of the genome, where neighbours share functions.
+std::vector<std::uint32_t> untied_top_indices(std::span<double const> values, std::uint64_t count);
+
 /// Of `drawn` genes taken from `background`, of which `in_set` are in a set, the chance that `overlap` or
 /// more are in it: the upper tail of the hypergeometric distribution (Fisher's exact test, one-sided). By
 /// Boost.Math; equal to scipy.stats.hypergeom.sf(overlap - 1, background, in_set, drawn) to 1e-10 relative.

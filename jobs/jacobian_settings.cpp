@@ -66,7 +66,8 @@ std::vector<SettingSpec> jacobian_input_settings(bool by_output) {
              by_output
                  ? "How the rows of one gene become its row of uns/gene_by_motif (the published code: sum)."
                  : "How the rows of one gene become its value in uns/gene_predicted and gene_observed (the "
-                   "published code: max).",
+                   "published code: max). sum is for what adds up over starts (CAGE), not for the expression "
+                   "of genes, which the atlas has at each of them.",
              Affects::result, kGeneValueNames),
         list("rows.chroms", {}, "Only rows on these chromosomes; empty: all."),
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <ranges>
@@ -27,6 +28,7 @@ using Eigen::MatrixXd;
 /// Numbers of the draws: the sample of rows, then the bootstraps.
 constexpr std::uint32_t kSampleDraws = 0;
 constexpr std::uint32_t kFirstBootstrap = 1;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 enum class Kind { spearman, lingam, bootstrap };
 
@@ -52,11 +54,16 @@ std::vector<std::uint64_t> sample(std::uint64_t rows, std::uint64_t count, std::
     return all;
 }
 
-/// The effect of a standard deviation's change of column j on row i, in standard deviations of i.
-MatrixXd standardised_effects(MatrixXd const& effects, MatrixXd const& x) {
+Eigen::ArrayXd standard_deviations(MatrixXd const& x) {
     Eigen::ArrayXd sd(x.cols());
     for (Index j = 0; j < x.cols(); ++j)
         sd[j] = std::sqrt((x.col(j).array() - x.col(j).mean()).square().mean());
+    return sd;
+}
+
+/// The effect of a standard deviation's change of column j on row i, in standard deviations of i.
+MatrixXd standardised_effects(MatrixXd const& effects, MatrixXd const& x) {
+    auto const sd = standard_deviations(x);
     MatrixXd scaled = effects * sd.matrix().asDiagonal();
     for (Index i = 0; i < scaled.rows(); ++i)
         if (sd[i] > 0) scaled.row(i) /= sd[i];  // a constant motif has no edges
@@ -125,6 +132,7 @@ public:
         if (!constant_.empty())
             text += fmt::format("\n{} motifs are the same in all sampled rows and left out: {}{}",
                                 constant_.size(), constant_.front(), constant_.size() > 1 ? ", ..." : "");
+        text += few_rows();
         if (gene_lists_) text += "\n" + gene_lists_->summary();
         if (target_expression_) text += "\n" + target_expression_->summary();
         return text + truths_->summary();
@@ -144,6 +152,7 @@ private:
                             "two that vary",
                             constant_.size(), all.size()));
         matrix_.keep(kept);
+        sd_ = standard_deviations(x(Eigen::all, kept));
         if (!causal) return;
         // Here rather than hours later, in the unit that would find it.
         if (auto const found = collinear(x(Eigen::all, kept)); !found.empty())
@@ -155,18 +164,39 @@ private:
                 matrix_.features()[static_cast<std::size_t>(found.front().column)], found.size()));
     }
     void make_layout(Settings const& settings);
+    [[nodiscard]] std::string few_rows() const;
     [[nodiscard]] std::vector<std::uint64_t> rows_of(Network const& network) const;
 
     std::uint64_t seed_;
     NetworkMatrix matrix_;
     std::vector<std::uint64_t> sample_;
     std::vector<std::string> constant_;
+    Eigen::ArrayXd sd_;  ///< of motifs, over the sample
     std::vector<Network> networks_;
     std::optional<NetworkTruths> truths_;
     std::optional<GeneLists> gene_lists_;
     std::optional<TargetExpression> target_expression_;
     store::ResultLayout layout_;
 };
+
+/// What to say of networks that have too few rows to be believed.
+std::string NetworkJob::few_rows() const {
+    constexpr std::uint64_t kFewGenes = 10, kFewRowsAMotif = 10;
+    std::string text;
+    std::vector<std::string> small;
+    for (std::uint32_t type = 0; type < matrix_.cell_types().size(); ++type)
+        if (matrix_.rows_of(type).size() < kFewGenes) small.push_back(matrix_.cell_types()[type]);
+    if (!small.empty())
+        text += fmt::format("\n{} cell types have fewer than {} rows, of which correlations say little: {}{}",
+                            small.size(), kFewGenes, small.front(), small.size() > 1 ? ", ..." : "");
+    bool const causal =
+        std::ranges::any_of(networks_, [](auto const& one) { return one.kind == Kind::lingam; });
+    if (causal && sample_.size() < kFewRowsAMotif * matrix_.features().size())
+        text += fmt::format(
+            "\n{} rows are few for {} motifs: DirectLiNGAM finds edges in noise below some ten rows a motif",
+            sample_.size(), matrix_.features().size());
+    return text;
+}
 
 void NetworkJob::make_layout(Settings const& settings) {
     auto const p = matrix_.features().size();
@@ -216,6 +246,7 @@ store::ResultTables NetworkJob::tables() const {
     tables.var.index = matrix_.features();
     tables.uns["constant_motifs"] = constant_;
     tables.uns["cell_types"] = matrix_.cell_types();
+    tables.uns["motif_sd"] = std::vector<double>(sd_.begin(), sd_.end());
     tables.uns["notes"]["X"] =
         "sum of the absolute weights that tie a motif to the others; of causal networks, "
         "of its effects on them";
@@ -223,7 +254,10 @@ store::ResultTables NetworkJob::tables() const {
         "spearman: correlations. lingam: [i, j] is the effect of motif j on motif i; varp/lingam_frequency: "
         "share of the bootstraps that have the edge; a motif that is constant in a bootstrap, or that "
         "earlier "
-        "motifs explain there, has none in it.";
+        "motifs explain there, has none in it. Rows drawn twice make edges of noise, too: compare a "
+        "frequency "
+        "with the mean over all pairs. uns/motif_sd, over the sampled rows, makes weights of motifs compare: "
+        "[i, j] * sd[j] / sd[i].";
     tables.uns["notes"]["order"] =
         "place of each motif in the causal order, causes first; -1: no causal network";
     truths_->describe(tables.uns);
@@ -252,7 +286,10 @@ void NetworkJob::run(std::uint64_t unit, store::UnitRows& rows, std::stop_token 
     auto const order = rows.array<std::int32_t>("obsm/order");
     std::ranges::fill(order, -1);
     MatrixXd weights;
-    if (network.kind == Kind::spearman) {
+    constexpr Index kFewestRows = 3;  // of two, each correlation is 1 or -1
+    if (network.kind == Kind::spearman && x.rows() < kFewestRows) {
+        weights = MatrixXd::Constant(static_cast<Index>(p), static_cast<Index>(p), kNan);
+    } else if (network.kind == Kind::spearman) {
         weights = spearman(x);
     } else {
         // A rare motif may be missing from a bootstrap, or stand beside another one in all rows drawn: it
@@ -283,6 +320,7 @@ void NetworkJob::run(std::uint64_t unit, store::UnitRows& rows, std::stop_token 
             if (i != j && !std::isnan(weight)) strength[j] += std::abs(weight);
         }
     }
+    if (weights.array().isNaN().all()) std::ranges::fill(strength, kNan);
     rows.array<std::int64_t>("obs/rows")[0] = static_cast<std::int64_t>(chosen.size());
     if (truths_->wants_strengths()) {
         // Effects as if all motifs had the same spread: those of rare motifs would come first otherwise.
@@ -322,8 +360,8 @@ void NetworkJob::finish(store::FinishedRows& rows) {
     std::ranges::transform(frequency, fixed("varp/lingam_frequency").begin(), divided);
     std::ranges::transform(mean, fixed("varp/lingam_mean").begin(), divided);
     auto const p = static_cast<Index>(matrix_.features().size());
-    // Row-major, read as its transpose: pairs have no direction here.
-    truths_->finish(Eigen::Map<MatrixXd const>(frequency.data(), p, p), rows);
+    Eigen::Map<MatrixXd const> const directed(frequency.data(), p, p);  // transposed, which the sum undoes
+    truths_->finish(directed + directed.transpose(), rows);
 }
 
 }  // namespace

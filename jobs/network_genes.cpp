@@ -98,9 +98,10 @@ std::vector<std::vector<std::uint32_t>> TopGenes::of(GeneTable const& table, std
     std::vector<std::vector<std::uint32_t>> lists(static_cast<std::size_t>(table.values.cols()));
     for (Index j = 0; j < table.values.cols(); ++j) {
         auto const column = table.values.col(j);
-        if (column.maxCoeff() > column.minCoeff())
-            lists[static_cast<std::size_t>(j)] =
-                top_indices({column.data(), static_cast<std::size_t>(column.size())}, count);
+        if (column.maxCoeff() == column.minCoeff()) continue;
+        std::span<double const> const values{column.data(), static_cast<std::size_t>(column.size())};
+        lists[static_cast<std::size_t>(j)] =
+            paper ? top_indices(values, count) : untied_top_indices(values, count);
     }
     return lists;
 }
@@ -177,7 +178,9 @@ void GeneLists::describe(nlohmann::json& uns) const {
     uns["notes"]["top_genes"] =
         "Rows of cell types: for each motif, its top genes, the largest value first, as indices into "
         "uns/genes; "
-        "-1: none (no more of them, a motif that is the same in all genes, a row of another kind).";
+        "-1: none (no more of them above 0, equal values of which the last place would take a part, a motif "
+        "that is the same in all genes, a row of another kind). top_genes.paper: exactly so many, whatever "
+        "their values; of equal ones the first.";
     if (!enriches_) return;
     std::vector<std::string> names;
     std::vector<std::int64_t> sizes;

@@ -41,7 +41,8 @@ struct TopGenes {
     explicit TopGenes(Settings const& settings);
     /// Throws Origin::usage where `paper` wants more than are tested.
     [[nodiscard]] std::uint64_t count(std::uint64_t tested, std::string const& cell_type) const;
-    /// (motifs) lists of places in the table; empty for a motif that is the same in all genes.
+    /// (motifs) lists of places in the table, of `count` or fewer (enrichment.hpp); empty for a motif that is
+    /// the same in all genes.
     [[nodiscard]] std::vector<std::vector<std::uint32_t>> of(GeneTable const& table,
                                                              std::uint64_t count) const;
 };

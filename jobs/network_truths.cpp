@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <limits>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -13,6 +14,8 @@
 
 namespace mpira::jobs {
 namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// "biogrid-4.4.tsv" -> "biogrid_4_4": the name of columns.
 std::string column_name(std::string const& file) {
@@ -158,8 +161,10 @@ std::string NetworkTruths::summary() const {
 }
 
 void NetworkTruths::run(Eigen::MatrixXd const& strength, store::UnitRows& out) const {
+    bool const is_known = !strength.array().isNaN().all();  // of too few rows
     for (auto const& truth : truths_) {
-        auto const found = agreement(strength, truth, recall_);
+        auto const found =
+            is_known ? agreement(strength, truth, recall_) : Agreement{0, kNaN, kNaN, kNaN, kNaN, kNaN};
         out.array<std::int64_t>(column(truth, "called"))[0] = found.called;
         out.array<double>(column(truth, "precision"))[0] = found.precision;
         out.array<double>(column(truth, "recall"))[0] = found.recall;

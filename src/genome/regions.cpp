@@ -130,12 +130,15 @@ void settle(Bed& bed, Duplicates duplicates) {
     std::vector<std::size_t> order(regions.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, {}, key);
-    for (std::size_t i = 1, first = 0; i < order.size() && !bed.strands.empty(); ++i) {
+    for (std::size_t i = 1, first = 0; i < order.size(); ++i) {
         if (key(order[i]) != key(order[first])) {
             first = i;
-        } else if (bed.strands[order[i]] != bed.strands[order[first]]) {
-            bed.strands[order[first]] = '.';
+            continue;
         }
+        auto const kept = order[first], gone = order[i];
+        if (!bed.strands.empty() && bed.strands[gone] != bed.strands[kept]) bed.strands[kept] = '.';
+        for (auto* const values : {&bed.scores, &bed.signals})
+            if (!values->empty()) (*values)[kept] = std::max((*values)[kept], (*values)[gone]);
     }
     auto const repeated = std::ranges::unique(order, {}, key);
     bed.report.duplicates = static_cast<std::int64_t>(repeated.size());

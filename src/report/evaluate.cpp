@@ -63,40 +63,41 @@ std::vector<Subset> subsets_of(AssayData const& data) {
 }
 
 /// Pearson's r of each two replicates over the sequences that have both, and what a perfect prediction of the
-/// mean could reach.
+/// mean could reach: both of the subset "all", without controls.
 struct ReplicateAgreement {
     struct Pair {
         std::string one, other;
         Figures figures;
     };
     std::vector<Pair> pairs;
-    double mean_r = std::nan("");
     double ceiling = std::nan("");  ///< sqrt of the Spearman-Brown reliability of the mean of all replicates
 };
 
 ReplicateAgreement agreement_of(AssayData const& data) {
     ReplicateAgreement agreement;
-    double sum = 0;
+    double sum = 0, sequences = 0;
     for (std::size_t a = 0; a < data.replicates.size(); ++a) {
         for (std::size_t b = a + 1; b < data.replicates.size(); ++b) {
             std::vector<double> x, y;
             std::vector<std::uint32_t> locus;
             for (auto const& sequence : data.sequences) {
-                if (std::isnan(sequence.replicates[a]) || std::isnan(sequence.replicates[b])) continue;
+                if (sequence.is_control || std::isnan(sequence.replicates[a]) ||
+                    std::isnan(sequence.replicates[b]))
+                    continue;
                 x.push_back(sequence.replicates[a]);
                 y.push_back(sequence.replicates[b]);
                 locus.push_back(sequence.locus);
             }
             agreement.pairs.push_back(
                 {data.replicates[a], data.replicates[b], resampled_figures(x, y, {}, locus, 0, 0)});
-            sum += agreement.pairs.back().figures.pearson.value;
+            auto const& figures = agreement.pairs.back().figures;
+            if (figures.elements < kFewest || std::isnan(figures.pearson.value)) continue;
+            sum += static_cast<double>(figures.elements) * figures.pearson.value;
+            sequences += static_cast<double>(figures.elements);
         }
     }
-    if (agreement.pairs.empty()) return agreement;
     auto const k = static_cast<double>(data.replicates.size());
-    agreement.mean_r = sum / static_cast<double>(agreement.pairs.size());
-    if (agreement.mean_r > 0)
-        agreement.ceiling = std::sqrt(k * agreement.mean_r / (1 + (k - 1) * agreement.mean_r));
+    if (double const r = sum / sequences; r > 0) agreement.ceiling = std::sqrt(k * r / (1 + (k - 1) * r));
     return agreement;
 }
 
@@ -183,6 +184,10 @@ std::string sequences_table(ExportSource const& screen, AssayData const& data,
     return text;
 }
 
+bool has_places(AssayData const& data) {
+    return std::ranges::any_of(data.sequences, [](auto const& one) { return !one.chrom.empty(); });
+}
+
 /// JSON has no NaN.
 nlohmann::json number_or_null(double value) {
     return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
@@ -216,15 +221,17 @@ nlohmann::json facts_of(ExportSource const& screen, AssayData const& data, std::
                                        {"pearson", number_or_null(pair.figures.pearson.value)},
                                        {"spearman", number_or_null(pair.figures.spearman.value)}});
     facts["ceiling_pearson"] = number_or_null(agreement.ceiling);
+    facts["ceiling_of"] = "all";
     facts["controls"] = choice.controls;
     facts["active_above"] = number_or_null(threshold);
     facts["intervals"] =
-        fmt::format("95 %, {} resamples of 1 Mb loci, seed {}", choice.resamples, choice.seed);
+        fmt::format("95 %, {} resamples of {}, seed {}", choice.resamples,
+                    has_places(data) ? "1 Mb loci" : "single sequences (none has a place)", choice.seed);
     for (auto const& score : scores) facts["scores"][score.name] = score.meaning;
     return facts;
 }
 
-std::string said(Figure const& figure) {
+std::string said(Estimate const& figure) {
     if (std::isnan(figure.value)) return "-";
     if (std::isnan(figure.low)) return fmt::format("{:.3f}", figure.value);
     return fmt::format("{:.3f} [{:.3f}, {:.3f}]", figure.value, figure.low, figure.high);
@@ -248,8 +255,10 @@ std::string text_of(AssayData const& data, std::vector<Line> const& lines,
         text += fmt::format("replicates {} and {}: r = {:.3f} over {} sequences\n", pair.one, pair.other,
                             pair.figures.pearson.value, pair.figures.elements);
     if (!std::isnan(agreement.ceiling))
-        text += fmt::format("a perfect prediction would reach about r = {:.3f} (replicates' reliability)\n",
-                            agreement.ceiling);
+        text += fmt::format(
+            "a perfect prediction would reach about r = {:.3f} over all but the controls (replicates' "
+            "reliability)\n",
+            agreement.ceiling);
     if (of_regions) {
         text += "no AUPRC: nothing says what is active\n";
     } else if (std::isnan(threshold)) {
@@ -262,8 +271,9 @@ std::string text_of(AssayData const& data, std::vector<Line> const& lines,
     for (auto const& line : lines) {
         if (line.subset != subset) {
             subset = line.subset;
-            text += fmt::format("\n{} ({} sequences in {} loci{})\n  {:<32}{:<24}{:<24}{}\n", subset,
-                                line.figures.elements, line.figures.loci,
+            text += fmt::format("\n{} ({} sequences{}{})\n  {:<32}{:<24}{:<24}{}\n", subset,
+                                line.figures.elements,
+                                has_places(data) ? fmt::format(" in {} loci", line.figures.loci) : "",
                                 std::isnan(line.figures.positives)
                                     ? ""
                                     : fmt::format(", {:.1f} % active", 100 * line.figures.positives),

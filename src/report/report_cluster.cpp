@@ -58,16 +58,19 @@ std::vector<double> correlation_distance(std::span<double const> matrix, std::ui
     std::vector<double> scaled(matrix.begin(), matrix.end());
     for (std::uint64_t r = 0; r < rows; ++r) {
         auto const row = std::span(scaled).subspan(r * columns, columns);
-        double sum = 0, squares = 0;
+        double sum = 0, squares = 0, scale = 0;
         for (auto& value : row) {
             if (!std::isfinite(value)) value = 0;
             sum += value;
+            scale += value * value;
         }
         for (auto& value : row) {
             value -= sum / static_cast<double>(columns);
             squares += value * value;
         }
-        for (auto& value : row) value = squares > 0 ? value / std::sqrt(squares) : 0;
+        constexpr double kRounding = 1e-26;  // what it leaves of equal values is no spread
+        bool const varies = squares > kRounding * scale;
+        for (auto& value : row) value = varies ? value / std::sqrt(squares) : 0;
     }
     std::vector<double> distance(rows * rows);
     for (std::uint64_t i = 0; i < rows; ++i) {

@@ -135,7 +135,7 @@ void add_figures(TextTable const& table, nlohmann::json const& facts, Section& s
     if (by_subset.size() > 1)
         add_intervals(table, by_subset, "subset", "pearson",
                       fmt::format("Pearson correlation of {}, by subset", table.rows().front()[score]),
-                      ceiling, section);
+                      {"", kNone}, section);
 
     Table shown{.name = "evaluation_figures",
                 .title = "Figures",

@@ -102,14 +102,18 @@ void add_curve(Sweep const& sweep, std::string const& column, std::string title,
                 lines[line].y.push_back(by_epoch[e][run]);
                 ++line;
             }
+            // From where the first run stopped on, a mean would be of the others.
             mean.x.push_back(static_cast<double>(drawn[e] + 1));
-            mean.y.push_back(mean_of(here));
+            mean.y.push_back(std::ranges::all_of(here, [](double value) { return std::isfinite(value); })
+                                 ? mean_of(here)
+                                 : kNone);
         }
         figure.series.push_back(std::move(mean));
         if (sweep.runs() <= kMostLines) std::ranges::move(lines, std::back_inserter(figure.series));
     }
-    figure.caption += sweep.runs() <= kMostLines ? " Thin: each run; thick: their mean."
-                                                 : " Means over runs, which are too many to be drawn.";
+    figure.caption += sweep.runs() <= kMostLines ? " Thin: each run; thick: their mean, as long as all train."
+                                                 : " Means over runs, which are too many to be drawn, as "
+                                                   "long as all train.";
     if (drawn.size() < epochs) figure.caption += fmt::format(" {} of {} epochs.", drawn.size(), epochs);
     section.blocks.emplace_back(std::move(figure));
 }
@@ -205,6 +209,7 @@ void add_summary(Sweep const& sweep, Section& section) {
         table.columns.push_back(name);
         table.columns.push_back(name + " sd");
     }
+    std::size_t undefined = 0;
     bool const has_recipe = std::ranges::find(sweep.is_recipe, true) != sweep.is_recipe.end();
     std::vector<std::int64_t> seeds;
     for (auto const seed : sweep.seed) number_in(seeds, seed);
@@ -224,7 +229,10 @@ void add_summary(Sweep const& sweep, Section& section) {
                 for (auto const& name : figures) {
                     auto const all = sweep.values(name);
                     std::vector<double> own;
-                    for (auto const run : runs) own.push_back(all[run]);
+                    for (auto const run : runs) {
+                        own.push_back(all[run]);
+                        undefined += std::isfinite(all[run]) ? 0 : 1;
+                    }
                     line.emplace_back(mean_of(own));
                     line.emplace_back(sd_of(own));
                 }
@@ -232,6 +240,11 @@ void add_summary(Sweep const& sweep, Section& section) {
             }
         }
     }
+    if (undefined > 0)
+        table.caption += fmt::format(
+            " {} of the figures of folds are not defined (a correlation of constant predictions, say) and in "
+            "no mean.",
+            undefined);
     section.blocks.emplace_back(std::move(table));
 }
 

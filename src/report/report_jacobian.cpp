@@ -11,6 +11,7 @@
 #include "report/report_cluster.hpp"
 #include "report/report_file.hpp"
 #include "report/report_statistics.hpp"
+#include "report/resampled_figures.hpp"
 
 namespace mpira::report {
 namespace {
@@ -19,7 +20,8 @@ constexpr char const* kAccessibility = "accessibility";
 constexpr std::uint64_t kValuesAtOnce = 1 << 20;
 constexpr std::uint64_t kMostGenes = 50, kMostMotifs = 40;
 
-/// Genes x features: uns/gene_by_motif of a finished campaign, the done rows otherwise.
+/// Genes x features: uns/gene_by_motif of a finished campaign, the done rows otherwise. Outputs of a gene's
+/// own strand, where a file has both.
 class GeneMatrix {
 public:
     explicit GeneMatrix(ReportFile const& file) : file_(file), width_(file.rows->variables().size()) {
@@ -27,15 +29,19 @@ public:
         auto const& reader = file.rows->reader();
         if (by_gene_) {
             for (auto const row : reader.integers("uns/gene_first_row"))
-                rows_.push_back(static_cast<std::uint64_t>(row));
+                entries_.push_back({entries_.size(), static_cast<std::uint64_t>(row)});
             bool const fits =
-                std::ranges::all_of(rows_, [&](auto row) { return row < file.rows->names().size(); }) &&
-                reader.info("uns/gene_by_motif").shape == std::vector<std::uint64_t>{rows_.size(), width_};
+                std::ranges::all_of(entries_,
+                                    [&](auto one) { return one.row < file.rows->names().size(); }) &&
+                reader.info("uns/gene_by_motif").shape == std::vector<std::uint64_t>{entries_.size(), width_};
             require(fits, fmt::format("{}: uns/gene_by_motif, uns/gene_first_row and obs don't fit together",
                                       file.file.string()));
         } else {
-            rows_ = file.rows->chosen();
+            for (auto const row : file.rows->chosen()) entries_.push_back({row, row});
         }
+        stored_ = by_gene_ ? entries_.size() : file.rows->rows().layout().rows;
+        if (auto const* const own = file.rows->find("own_output"))
+            std::erase_if(entries_, [&](auto one) { return !(own->number(one.row) > 0); });
         if (auto const* const types = file.rows->find("cell_type")) {
             std::set<std::string> names;
             for (auto const row : file.rows->chosen()) names.insert(types->text(row));
@@ -43,30 +49,33 @@ public:
         }
     }
 
-    [[nodiscard]] std::uint64_t size() const { return rows_.size(); }
+    [[nodiscard]] std::uint64_t size() const { return entries_.size(); }
     [[nodiscard]] std::uint64_t width() const { return width_; }
     [[nodiscard]] bool by_gene() const { return by_gene_; }
+    /// What they are, for people.
+    [[nodiscard]] char const* noun() const {
+        return !by_gene_ ? "rows" : several_types_ ? "genes of cell types" : "genes";
+    }
 
     /// Calls visit(gene, values) for all.
     void for_each(auto const& visit) const {
         auto const at_once = std::max<std::uint64_t>(1, kValuesAtOnce / width_);
         std::vector<double> values;
         for (std::uint64_t i = 0; i < size();) {
-            auto const first = by_gene_ ? i : rows_[i];
-            auto const all = by_gene_ ? size() : file_.rows->rows().layout().rows;
-            auto const count = std::min(at_once, all - first);
+            auto const first = entries_[i].stored;
+            auto const count = std::min(at_once, stored_ - first);
             if (by_gene_)
                 values = file_.rows->reader().numbers("uns/gene_by_motif", first, count);
             else
                 file_.rows->rows().read("X", first, count, values);
-            for (; i < size() && (by_gene_ ? i : rows_[i]) < first + count; ++i)
-                visit(i, std::span(values).subspan(((by_gene_ ? i : rows_[i]) - first) * width_, width_));
+            for (; i < size() && entries_[i].stored < first + count; ++i)
+                visit(i, std::span(values).subspan((entries_[i].stored - first) * width_, width_));
         }
     }
 
     /// "Ptp61F", with what tells it from others of that name.
     [[nodiscard]] std::string label(std::uint64_t gene) const {
-        auto const row = rows_[gene];
+        auto const row = entries_[gene].row;
         auto const* name = file_.rows->find("gene_name");
         if (name == nullptr) return file_.rows->names()[row];
         auto text = name->text(row);
@@ -83,7 +92,11 @@ private:
     std::uint64_t width_;
     bool by_gene_ = false;
     bool several_types_ = false;
-    std::vector<std::uint64_t> rows_;
+    struct Entry {
+        std::uint64_t stored, row;  ///< its row in what is read, and its first one in obs
+    };
+    std::vector<Entry> entries_;
+    std::uint64_t stored_ = 0;
 };
 
 /// Sums over all genes.
@@ -121,11 +134,10 @@ void add_motifs(GeneMatrix const& genes, Sums const& sums, std::vector<std::stri
                 std::vector<std::string> const& labels, std::string const& unit, Section& section) {
     auto const order = largest(sums.magnitude, sums.magnitude.size());
     auto const count = static_cast<double>(genes.size());
-    Table table{
-        .name = "motifs",
-        .title = "Motifs by their mean magnitude",
-        .caption = fmt::format("Over {} {}; {}.", genes.size(), genes.by_gene() ? "genes" : "rows", unit),
-        .columns = {"feature", "mean", "mean_magnitude"}};
+    Table table{.name = "motifs",
+                .title = "Motifs by their mean magnitude",
+                .caption = fmt::format("Over {} {}; {}.", genes.size(), genes.noun(), unit),
+                .columns = {"feature", "mean", "mean_magnitude"}};
     Figure figure{.title = "Motifs that matter most", .x = {.title = "mean contribution"}, .sideways = true};
     Series bars{.mark = Mark::bars, .width = 0.7};
     constexpr std::size_t kBars = 20;
@@ -139,7 +151,7 @@ void add_motifs(GeneMatrix const& genes, Sums const& sums, std::vector<std::stri
     figure.caption = fmt::format(
         "Mean over {} {}, of the {} motifs with the largest mean magnitude; accessibility is in the "
         "table.",
-        genes.size(), genes.by_gene() ? "genes" : "rows", bars.x.size());
+        genes.size(), genes.noun(), bars.x.size());
     constexpr double kRow = 18, kAround = 70;
     figure.height = kAround + kRow * static_cast<double>(bars.x.size());
     figure.series = {bars};
@@ -190,7 +202,7 @@ void add_heatmap(GeneMatrix const& genes, Sums const& sums, std::vector<std::str
                       "The {} of {} {} with the largest contributions x the {} of {} motifs with the largest "
                       "in them; both "
                       "ordered by average linkage on 1 - Pearson correlation, drawn at the sides.",
-                      rows, genes.size(), genes.by_gene() ? "genes" : "rows", columns, motifs.size())};
+                      rows, genes.size(), genes.noun(), columns, motifs.size())};
     Cells cells{.rows = rows, .columns = columns, .unit = "contribution"};
     Table table{.name = "gene_by_motif",
                 .title = "The matrix as drawn",
@@ -233,20 +245,25 @@ void add_predictions(ReportFile const& file, Section& section) {
     if (!file.has("obs/predicted") || !file.has("obs/observed")) return;
     auto const predicted = file.columns("obs/predicted", {0}).front();
     auto const observed = file.columns("obs/observed", {0}).front();
+    auto const* const own = file.rows->find("own_output");
+    auto const is_own = [&](std::size_t i) {
+        return own == nullptr || own->number(file.rows->chosen()[i]) > 0;
+    };
     std::vector<double> x, y;
     for (std::size_t i = 0; i < predicted.size(); ++i) {
-        if (!std::isfinite(predicted[i]) || !std::isfinite(observed[i])) continue;
+        if (!std::isfinite(predicted[i]) || !std::isfinite(observed[i]) || !is_own(i)) continue;
         x.push_back(observed[i]);
         y.push_back(predicted[i]);
     }
     if (x.size() < 2) return;
-    auto joined = x;
-    joined.insert(joined.end(), y.begin(), y.end());
-    auto const distance = correlation_distance(joined, 2, x.size())[1];
-    auto figure = held_out_figure(y, x,
-                                  fmt::format("Observed: the atlas's. Pearson correlation {:.3f}; whether "
-                                              "the model saw these rows is in its card.",
-                                              1 - distance));
+    std::vector<std::uint32_t> const no_loci(x.size());
+    auto const r = resampled_figures(x, y, {}, no_loci, 0, 0).pearson.value;
+    auto figure = held_out_figure(
+        y, x,
+        fmt::format("Observed: the atlas's{}. Pearson correlation {}; whether the model saw these rows is in "
+                    "its card.",
+                    own != nullptr ? ", on each gene's own strand" : "",
+                    std::isfinite(r) ? fmt::format("{:.3f}", r) : "not defined, one of them is constant"));
     figure.title = "Predicted and observed";
     section.blocks.emplace_back(std::move(figure));
 }

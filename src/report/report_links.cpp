@@ -150,21 +150,24 @@ void add_links(ReportFile const& file, ReportWish const& wish, Section& section)
     auto const* const own = file.rows->find("atlas_row");
     auto const start = position != nullptr ? position->number(row) : 0;
     auto const own_row = own != nullptr ? own->number(row) : 0;
+    auto const* const strand = file.rows->find("strand");
+    double const downstream = strand != nullptr && strand->text(row) == "-" ? -1 : 1;
     auto const distance = [&](std::uint64_t region) {
-        if (!places.known()) return static_cast<double>(region) - own_row;
+        if (!places.known()) return downstream * (static_cast<double>(region) - own_row);
         auto const at = places.at(region);
         auto const centre = (at.start + at.end) / 2;
-        return static_cast<double>(centre) - start;
+        return downstream * (static_cast<double>(centre) - start);
     };
 
     Table table{.name = "links",
                 .title = fmt::format("Regions linked to {}", gene),
-                .caption = fmt::format("By the magnitude of their {}.", scores.front().name),
+                .caption = fmt::format("By the magnitude of their {}{}.", scores.front().name,
+                                       strand != nullptr ? "; distances are positive downstream" : ""),
                 .columns = {"rank", "region", places.known() ? "distance_bp" : "regions_away"}};
     for (auto const& score : scores) table.columns.push_back(score.name);
     Figure figure{.title = fmt::format("Regions around {}", gene),
                   .x = {.title = !places.known() ? "regions away from its own"
-                                 : has_genes     ? "distance to the start of transcription (kb)"
+                                 : has_genes     ? "downstream of the start of transcription (kb)"
                                                  : "distance to the region's own centre (kb)"},
                   .y = {.title = scores.front().name},
                   .height = 280};

@@ -21,7 +21,8 @@ constexpr std::size_t kDrawnEdges = 60, kListedEdges = 500;
 struct Edge {
     std::size_t from = 0, to = 0;
     double weight = 0;
-    double frequency = 0;  ///< share of the bootstraps that have it
+    double standardised = 0;  ///< as if both had a standard deviation of 1: magnitudes that compare
+    double frequency = 0;     ///< share of the bootstraps that have it
 };
 
 /// The network that is drawn: the causal one, else the pooled correlations, else the first that is done.
@@ -59,6 +60,8 @@ std::vector<Edge> edges_of(ReportFile const& file, Chosen const& chosen, std::si
     if (chosen.is_causal && file.status.finished && reader.contains("varp/lingam_frequency"))
         frequency = reader.numbers("varp/lingam_frequency");
     if (frequency.size() != weights.size()) frequency.clear();
+    std::vector<double> sd;
+    if (chosen.is_causal && reader.contains("uns/motif_sd")) sd = reader.numbers("uns/motif_sd");
     std::vector<Edge> edges;
     for (std::size_t i = 0; i < motifs; ++i) {
         for (std::size_t j = 0; j < motifs; ++j) {
@@ -66,13 +69,15 @@ std::vector<Edge> edges_of(ReportFile const& file, Chosen const& chosen, std::si
             if (i == j || (!chosen.is_causal && j < i)) continue;
             auto const weight = weights[i * motifs + j];
             if (!std::isfinite(weight) || weight == 0) continue;
+            bool const scales = sd.size() == motifs && sd[i] > 0;
             edges.push_back(
                 {chosen.is_causal ? j : i, chosen.is_causal ? i : j, weight,
+                 scales ? weight * sd[j] / sd[i] : weight,
                  frequency.empty() ? std::numeric_limits<double>::quiet_NaN() : frequency[i * motifs + j]});
         }
     }
     std::ranges::stable_sort(edges, std::ranges::greater{},
-                             [](auto const& edge) { return std::abs(edge.weight); });
+                             [](auto const& edge) { return std::abs(edge.standardised); });
     return edges;
 }
 
@@ -177,12 +182,12 @@ Figure network_figure(std::vector<Edge> const& edges, std::vector<std::string> c
                   .square = true,
                   .height = 560};
     constexpr std::array kWidths{1.0, 2.2, 4.0};
-    auto const most = std::abs(edges.front().weight), least = std::abs(edges[drawn - 1].weight);
+    auto const most = std::abs(edges.front().standardised), least = std::abs(edges[drawn - 1].standardised);
     for (bool const positive : {true, false}) {
         std::array<Series, kWidths.size()> series, heads;
         for (std::size_t e = 0; e < drawn; ++e) {
             if ((edges[e].weight > 0) != positive) continue;
-            auto const part = most > least ? (std::abs(edges[e].weight) - least) / (most - least) : 1;
+            auto const part = most > least ? (std::abs(edges[e].standardised) - least) / (most - least) : 1;
             auto const width = std::min(kWidths.size() - 1, static_cast<std::size_t>(part * kWidths.size()));
             draw_edge(series[width], heads[width], at[pairs[e].first], at[pairs[e].second], chosen.is_causal,
                       unit);
@@ -206,8 +211,8 @@ Figure network_figure(std::vector<Edge> const& edges, std::vector<std::string> c
     }
     std::vector<double> strength(motif_of.size());
     for (std::size_t e = 0; e < drawn; ++e) {
-        strength[pairs[e].first] += std::abs(edges[e].weight);
-        strength[pairs[e].second] += std::abs(edges[e].weight);
+        strength[pairs[e].first] += std::abs(edges[e].standardised);
+        strength[pairs[e].second] += std::abs(edges[e].standardised);
     }
     // A size is a series' in a picture: three sizes of nodes.
     constexpr std::array kSizes{9.0, 13.0, 18.0};
@@ -232,8 +237,9 @@ Figure network_figure(std::vector<Edge> const& edges, std::vector<std::string> c
     }
     figure.caption = fmt::format(
         "The {} of {} edges with the largest magnitude and their {} of {} motifs; width: magnitude of "
-        "the weight, size: sum of the magnitudes drawn. {}Places say nothing but what is joined.",
+        "the weight{}, size: sum of the magnitudes drawn. {}Places say nothing but what is joined.",
         drawn, edges.size(), motif_of.size(), motifs.size(),
+        chosen.is_causal ? ", in standard deviations of both" : "",
         chosen.is_causal ? "An arrow points to the motif that the other acts on. " : "");
     return figure;
 }
@@ -253,13 +259,17 @@ void add_network(ReportFile const& file, ReportWish const& wish, Section& sectio
     section.blocks.emplace_back(network_figure(edges, wish.labels(motifs), *chosen));
     Table table{.name = "edges",
                 .title = fmt::format("Edges of {}", chosen->name),
-                .caption = chosen->is_causal ? "Weight: what a unit more of the first adds to the second."
-                                             : "Weight: Spearman's correlation.",
+                .caption = chosen->is_causal
+                               ? "Weight: what a unit more of the first adds to the second; standardised, by "
+                                 "which they are ordered: in standard deviations of both."
+                               : "Weight: Spearman's correlation.",
                 .columns = {"from", "to", "weight"}};
+    if (chosen->is_causal) table.columns.emplace_back("standardised");
     bool const has_frequency = std::isfinite(edges.front().frequency);
     if (has_frequency) table.columns.emplace_back("bootstrap_frequency");
     for (std::size_t e = 0; e < std::min(edges.size(), kListedEdges); ++e) {
         std::vector<Cell> line{motifs[edges[e].from], motifs[edges[e].to], edges[e].weight};
+        if (chosen->is_causal) line.emplace_back(edges[e].standardised);
         if (has_frequency) line.emplace_back(edges[e].frequency);
         table.rows.push_back(std::move(line));
     }

@@ -97,14 +97,16 @@ void add_arms(Screen const& screen, Section& section) {
                                 "elements", {""}, std::span(&screen.score(), 1));
     auto const& se = screen.score_se();
     constexpr double kTwoSided95 = 1.96;
-    std::uint64_t above = 0, below = 0;
+    std::uint64_t above = 0, below = 0, known = 0;
     for (std::size_t i = 0; i < se.size(); ++i) {
+        known += std::isfinite(screen.score()[i]) && std::isfinite(se[i]) ? 1 : 0;
         above += screen.score()[i] > kTwoSided95 * se[i] ? 1 : 0;
         below += screen.score()[i] < -kTwoSided95 * se[i] ? 1 : 0;
     }
-    if (!se.empty())
-        difference.caption +=
-            fmt::format(" {} elements lie more than 1.96 standard errors above 0, {} below.", above, below);
+    if (known > 0)
+        difference.caption += fmt::format(
+            " Of {} elements with a standard error {} lie more than 1.96 of them above 0, {} below.", known,
+            above, below);
     section.blocks.emplace_back(std::move(difference));
 }
 

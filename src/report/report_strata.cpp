@@ -42,6 +42,7 @@ void add_groups(ReportFile const& file, std::string const& quantity, std::vector
                                score_name, quantity),
         .columns = {"group", "elements", "mean", "q25", "median", "q75", "auc_against_the_rest"},
         .shown = kMostGroups};
+    constexpr std::size_t kMostAucs = 200;  // each sorts all elements
     std::vector<std::string> names;
     std::vector<std::vector<double>> lists;
     for (auto const& group : groups) {
@@ -53,7 +54,6 @@ void add_groups(ReportFile const& file, std::string const& quantity, std::vector
         }
         auto sorted = finite(own);
         std::ranges::sort(sorted);
-        constexpr std::size_t kMostAucs = 200;  // each sorts all elements
         auto const area =
             table.rows.size() < kMostAucs ? auc(scores, is_in) : std::numeric_limits<double>::quiet_NaN();
         table.rows.push_back({group.name, static_cast<std::int64_t>(own.size()), mean_of(own),
@@ -62,6 +62,8 @@ void add_groups(ReportFile const& file, std::string const& quantity, std::vector
         names.push_back(fmt::format("{} ({})", group.name, own.size()));
         lists.push_back(std::move(own));
     }
+    if (groups.size() > kMostAucs)
+        table.caption += fmt::format(" AUC of the largest {} groups only.", kMostAucs);
     auto figure =
         quartiles("Groups of elements", fmt::format("predicted {}, {}", quantity, score_name), names, lists);
     if (groups.size() > names.size())

@@ -88,7 +88,7 @@ double weighted_precision(Order const& order, std::span<std::uint8_t const> posi
     return found > 0 ? area / found : kNone;
 }
 
-Figure with_interval(double value, std::vector<double> resampled) {
+Estimate with_interval(double value, std::vector<double> resampled) {
     std::erase_if(resampled, [](double one) { return std::isnan(one); });
     if (std::isnan(value) || resampled.empty()) return {value, kNone, kNone};
     return {value, percentile(resampled, 2.5), percentile(resampled, 97.5)};
@@ -139,7 +139,7 @@ Figures resampled_figures(std::span<double const> scores, std::span<double const
         figures.positives =
             static_cast<double>(std::ranges::count(positive, std::uint8_t{1})) / static_cast<double>(n);
     }
-    if (numbers.size() < 2) resamples = 0;  // the same one again and again
+    if (numbers.size() < kFewestLoci) resamples = 0;
     std::vector<double> pearson, spearman, auprc, times(numbers.size());
     for (std::uint64_t resample = 0; resample < resamples; ++resample) {
         Draws draws(seed, Stream::resampling, static_cast<std::uint32_t>(resample));

@@ -12,7 +12,8 @@ using testing::ElementsAre;
 
 TEST(Colocalisation, Tiers) {
     EXPECT_THAT(tiers_of(std::vector<double>{5, 9, 1, 7, 3, 8}), ElementsAre(1, 0, 2, 1, 2, 0));
-    EXPECT_THAT(tiers_of(std::vector<double>{2, 2, 2}), ElementsAre(0, 1, 2));
+    EXPECT_THAT(tiers_of(std::vector<double>{2, 2, 2}), ElementsAre(1, 1, 1));
+    EXPECT_THAT(tiers_of(std::vector<double>{9, 1, 9, 8, 9, 9}), ElementsAre(0, 2, 0, 2, 0, 0));
     EXPECT_THAT(tiers_of(std::vector<double>{4, 3, 2, 1}), ElementsAre(0, 0, 1, 2));
 }
 

@@ -25,6 +25,10 @@ TEST(TopGenes, SmallerOfANumberAndAShare) {
     std::vector<double> const values{1, 3, -2, 3, 0.5};
     EXPECT_THAT(top_indices(values, 3), ElementsAre(1, 3, 0));
     EXPECT_THAT(top_indices(values, 5), ElementsAre(1, 3, 0, 4, 2));
+    EXPECT_THAT(untied_top_indices(values, 1), ElementsAre());  // two of 3
+    EXPECT_THAT(untied_top_indices(values, 2), ElementsAre(1, 3));
+    EXPECT_THAT(untied_top_indices(values, 5), ElementsAre(1, 3, 0, 4));  // nothing below 0
+    EXPECT_THAT(untied_top_indices(std::vector<double>{0, 0, 2, 0}, 3), ElementsAre(2));
 }
 
 TEST(Enrichment, KnownTails) {

@@ -192,7 +192,7 @@ def kill_and_resume(words, file, *, chance, kills, ranks, more=(1, 1), ready=lam
     once. After each kill every rank is gone, no committed unit is lost, anndata opens the file, and check(units done,
     what anndata read) passes. chance: the random.Random of all draws.
     """
-    done, counts, ranks_before = set(), [], 0
+    done, counts, ranks_before, too_late = set(), [], 0, 0
     while len(counts) < kills:
         ranks_before = chance.choice([n for n in ranks if n != ranks_before] or ranks)
         run = Running(*words, ranks=ranks_before)
@@ -223,8 +223,13 @@ def kill_and_resume(words, file, *, chance, kills, ranks, more=(1, 1), ready=lam
         done = done_units(file)
         assert committed <= done, f"committed units were lost: {sorted(committed - done)}"
         check(done, read_anndata(file))
+        if not counts and len(done) == len(journal(file)):  # on a busy machine; it shows nothing
+            too_late += 1
+            assert too_late < 5, f"the first kill always came after the last of {len(done)} units"
+            file.unlink()
+            done = set()
+            continue
         counts.append(len(done))
-        assert counts[0] < len(journal(file)), f"the first kill came after the last of {counts[0]} units: it shows nothing"
     return counts
 
 

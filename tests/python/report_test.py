@@ -236,7 +236,8 @@ def genes_and_their_regions(folder):
     close(links["region score"].to_numpy(np.float32), scores.loc[links.index].to_numpy(np.float32))
     assert len(links) == len(scores) and (np.diff(links["region score"].abs()) <= 0).all()
     centre = (atlas.obs["start"] + atlas.obs["end"]) // 2
-    assert (links["distance_bp"] == centre[links.index] - result.obs["position"].iloc[row]).all()
+    downstream = -1 if result.obs["strand"].iloc[row] == "-" else 1
+    assert (links["distance_bp"] == downstream * (centre[links.index] - result.obs["position"].iloc[row])).all()
     assert gene in page.text
     cells = table(folder / "tables", "cell_types").set_index("cell_type")
     assert cells.loc["toy_cell", "open_regions"] == (np.asarray(atlas.obsm["accessibility"])[:, 0] > 0).sum()
@@ -301,7 +302,9 @@ def a_network(folder):
     close(edges["weight"], [effects.loc[to, source] for source, to in zip(edges["from"], edges["to"])])
     frequency = pd.DataFrame(network.varp["lingam_frequency"], network.var_names, network.var_names)
     close(edges["bootstrap_frequency"], [frequency.loc[to, source] for source, to in zip(edges["from"], edges["to"])])
-    assert (np.diff(edges["weight"].abs()) <= 0).all()
+    sd = pd.Series(network.uns["motif_sd"], network.var_names)
+    close(edges["standardised"], edges["weight"] * sd[edges["from"]].to_numpy() / sd[edges["to"]].to_numpy())
+    assert (np.diff(edges["standardised"].abs()) <= 0).all() and np.diff(edges["weight"].abs()).max() > 0
     drawn = next(figure for figure in data if figure.get("q"))
     shown = {label for one in drawn["s"] if one.get("sl") for label in one["l"]}
     assert shown == set(edges["from"][:60]) | set(edges["to"][:60])

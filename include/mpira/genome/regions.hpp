@@ -89,7 +89,8 @@ enum class Duplicates : std::uint8_t {
 /// columns are taken. Tabs separate, or blanks where a line has no tab.
 ///
 /// Sorted in chrom.sizes order. Of lines with the same chromosome, start and end (on request: and summit) the
-/// first in the file stays, with the strand '.' where they are on different ones.
+/// first in the file stays, with the highest score and signal of them and the strand '.' where they are on
+/// different ones.
 /// Overlapping regions are kept. Refused by file and line: fewer than three columns, a column count that
 /// changes, unknown chromosomes (with the nearest known name), non-integers, start < 0, start >= end, an end
 /// past the chromosome, a strand other than + - .; and a file without any region.
