@@ -255,7 +255,9 @@ store::ResultTables Crispri::tables() const {
         "random order reaches; pairs, how many.";
     uns["notes"]["status"] =
         "no_gene: not in the scores on that chromosome; no_region: the element overlaps none; own_region: "
-        "only that of the start itself; out_of_reach: beyond perturb.reach or the window";
+        "only that of the start itself; out_of_reach: beyond perturb.reach or the window. distance_bp, from "
+        "the "
+        "element's centre to the nearest start: -1 where the gene is not known";
     return tables;
 }
 

@@ -12,6 +12,8 @@
 #include "mpira/genome/gene_table.hpp"
 #include "mpira/genome/genes.hpp"
 
+#include "jobs/features_inputs.hpp"
+
 namespace mpira::jobs {
 namespace {
 
@@ -140,6 +142,7 @@ FeaturesExpression::FeaturesExpression(Settings const& settings, genome::ChromSi
     }
     if (!table.empty()) table_ = read_table(settings, chroms, regions, names);
     if (!cage.empty()) {
+        require_assembly_of(cage, settings);
         cage_ = atlas::CageExpression(cage, chroms, regions);
         tell_strange_cell_types(cage_, cage, accessibility.cell_types());
     }

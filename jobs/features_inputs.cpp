@@ -10,6 +10,7 @@
 #include "mpira/base/text.hpp"
 #include "mpira/genome/motifs.hpp"
 #include "mpira/genome/segmentation.hpp"
+#include "mpira/store/anndata_reader.hpp"
 
 namespace mpira::jobs {
 namespace {
@@ -131,9 +132,11 @@ atlas::Accessibility open_accessibility(Settings const& settings, genome::ChromS
     if (!beds.empty() + !table.empty() + !counts.empty() > 1)
         settings.refuse("accessibility",
                         "give one of accessibility.beds, accessibility.table and accessibility.counts");
-    if (!counts.empty())
+    if (!counts.empty()) {
+        require_assembly_of(counts, settings);
         return atlas::Accessibility::from_counts(counts, chroms, regions,
                                                  settings.number("accessibility.per"));
+    }
     if (!beds.empty()) {
         return atlas::Accessibility::from_beds(beds, chroms, regions,
                                                settings.source() + ": accessibility.beds");
@@ -143,6 +146,14 @@ atlas::Accessibility open_accessibility(Settings const& settings, genome::ChromS
 }
 
 }  // namespace
+
+void require_assembly_of(std::filesystem::path const& counts, Settings const& settings) {
+    store::AnnDataReader const reader(counts);
+    auto const& ours = settings.text("genome.assembly");
+    if (!reader.contains("uns/assembly") || reader.text("uns/assembly") == ours) return;
+    settings.refuse("genome.assembly", fmt::format("is '{}', but {} was counted on '{}'", ours,
+                                                   counts.string(), reader.text("uns/assembly")));
+}
 
 atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
                                         std::span<genome::Region const> regions,

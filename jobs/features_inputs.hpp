@@ -28,6 +28,9 @@ std::vector<std::string> read_states(Settings const& settings, genome::ChromSize
 /// Motifs, clusters, background and threshold.
 genome::ScanModel make_scan_model(Settings const& settings, genome::Fasta& fasta);
 
+/// Refuses counts (mpira counts) that say another assembly than genome.assembly.
+void require_assembly_of(std::filesystem::path const& counts, Settings const& settings);
+
 /// By peak files or a table; no cell types where neither is given. `names`: of the regions, or empty.
 atlas::Accessibility read_accessibility(Settings const& settings, genome::ChromSizes const& chroms,
                                         std::span<genome::Region const> regions,

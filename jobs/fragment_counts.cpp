@@ -227,7 +227,9 @@ store::ResultTables FragmentCounts::tables() const {
     tables.uns["notes"] = {
         {"X", fmt::format("{} of each region and {}", counted_, of)},
         {"beginning",
-         "fragments that begin after a region's start and before the next one's; their sum is all of them"},
+         fmt::format(
+             "{} that begin after a region's start and before the next one's; their sum is all of them",
+             by_strand_ ? "5' ends" : "fragments")},
         {"total", fmt::format("all {} of a {}, in regions or not", counted_, of)},
         {"largest", fmt::format("the largest count of a {}", of)}};
     return tables;

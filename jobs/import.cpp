@@ -112,6 +112,9 @@ store::ResultTables Import::tables() const {
     ContentHash hash;
     for (auto const& name : store_.features()) hash.add(name);
     uns["scan"] = atlas::import_record("gcell", hash.hex());
+    uns["notes"]["X"] =
+        "motif score as the store has it; a model reads min(1, X / varm/scale), a column of varm/scale a "
+        "scale set";
     uns["inputs"] = {{"zarr", layout_.identity.at("content of zarr")}};
     uns["settings"] = {{"zarr", store_.folder()},
                        {"accessibility.scale", settings_.text("accessibility.scale")}};

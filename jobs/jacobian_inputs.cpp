@@ -91,12 +91,16 @@ void JacobianInputs::require_fits(JacobianCellType const& cell_type, bool is_nam
     auto const& card = cell_type.card;
     bool const needs_cell_type = card.accessibility == model::AccessibilityMode::quantitative ||
                                  card.least_accessibility_of(settings_.text("windows.regions"));
-    // Elsewhere the name only tells rows apart.
     if (needs_cell_type && !atlas_.has_cell_type(cell_type.name))
         settings_.refuse(
             "cell_types",
             fmt::format("'{}'{} is not in {}{}", cell_type.name, is_named ? "" : " (the model's own)",
                         atlas_.file().string(), text::did_you_mean(cell_type.name, atlas_.cell_types())));
+    if (is_named && !needs_cell_type && !atlas_.cell_types().empty() && !atlas_.has_cell_type(cell_type.name))
+        log::info(
+            "cell_types: {} has no '{}'{}: the model asks for nothing of it, so that the name only tells "
+            "rows apart",
+            atlas_.file().string(), cell_type.name, text::did_you_mean(cell_type.name, atlas_.cell_types()));
     jobs::require_fits(card, cell_type.weights, atlas_, cell_type.name, card.accessibility, settings_,
                        "cell_types");
 }
@@ -300,11 +304,15 @@ std::vector<float> JacobianInputs::observed(std::uint32_t cell_type, std::uint32
     auto const& one = cell_types_[cell_type];
     if (one.card.architecture.head == model::HeadKind::accessibility && atlas_.has_cell_type(one.name))
         return atlas_.accessibility(one.name);
+    std::vector<std::string> names{filled("{cell_type}.{output}")};
+    // "K562.plus" of a model of K562 is, for rows of another cell type, theirs.
+    auto const& of = one.card.cell_type;
+    auto const& name_of_output = output_names_[cell_type][output];
+    bool const is_of_another = !of.empty() && of != one.name && name_of_output.starts_with(of + ".");
+    names.push_back(is_of_another ? one.name + name_of_output.substr(of.size()) : name_of_output);
     auto const& known = atlas_.expression_names();
-    for (auto const* const pattern : {"{cell_type}.{output}", "{output}"}) {
-        auto const name = filled(pattern);
+    for (auto const& name : names)
         if (std::ranges::find(known, name) != known.end()) return atlas_.expression(name);
-    }
     return {};
 }
 

@@ -46,7 +46,9 @@ nlohmann::json notes_of(ScreenParts const& parts) {
     auto const& settings = parts.settings;
     nlohmann::json notes;
     notes["X"] =
-        "quantity.arm.statistic; arms: element (inserted), uninserted (same windows, accessibility of the "
+        "quantity.arm.statistic, on the scale the model was trained on (log10(TPM + 1) for published "
+        "expression, so that differences are log10 ratios); arms: element (inserted), uninserted (same "
+        "windows, accessibility of the "
         "site "
         "1), shuffled (dinucleotide-shuffled elements at the same sites), and paired differences; se = sd / "
         "sqrt(insertions), of independent draws of sites. Errors of the shuffled arm hold for the shuffles "

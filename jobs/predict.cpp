@@ -117,6 +117,9 @@ store::ResultTables Predict::tables() const {
     tables.var.index_name = "output";
     tables.var.index = outputs_;
     tables.uns = inputs_.provenance();
+    tables.uns["notes"]["X"] =
+        "prediction of each output, on the scale its model was trained on (log10(TPM + 1) for published "
+        "expression)";
     tables.uns["notes"]["observed"] = "not a number where the atlas has no column for an output";
     if (inputs_.has_genes()) {
         tables.uns["gene_value"] = gene_value_;

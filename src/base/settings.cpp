@@ -177,8 +177,14 @@ void Settings::set_from_text(std::string const& key, std::string_view value, std
 }
 
 void Settings::require_complete() const {
+    auto const is_empty = [](SettingValue const& value) {
+        auto const* const text = std::get_if<std::string>(&value);
+        auto const* const texts = std::get_if<std::vector<std::string>>(&value);
+        return std::holds_alternative<std::monostate>(value) || (text != nullptr && text->empty()) ||
+               (texts != nullptr && (texts->empty() || std::ranges::find(*texts, "") != texts->end()));
+    };
     for (auto const& spec : schema_) {
-        if (std::holds_alternative<std::monostate>(at(spec.key)))
+        if (std::holds_alternative<std::monostate>(spec.fallback) && is_empty(at(spec.key)))
             refuse(spec.key, fmt::format("must be given ({}): {}", name_of(spec.kind), spec.summary));
     }
 }

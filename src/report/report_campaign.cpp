@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <set>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -50,6 +51,16 @@ void drop_doubles(std::vector<std::vector<Cell>>& rows) {
     std::ranges::sort(rows);
     auto const rest = std::ranges::unique(rows);
     rows.erase(rest.begin(), rest.end());
+}
+
+/// inputs.X beside "content of X" says the same.
+void drop_known_inputs(std::vector<std::vector<Cell>>& rows) {
+    auto const name_of = [](std::vector<Cell> const& row) { return std::get<std::string>(row.front()); };
+    std::set<std::string> known;
+    for (auto const& row : rows)
+        if (auto const name = name_of(row); name.starts_with("content of "))
+            known.insert("inputs." + name.substr(11));
+    std::erase_if(rows, [&](auto const& row) { return known.contains(name_of(row)); });
 }
 
 void add_failures(store::Status const& status, Section& section) {
@@ -103,7 +114,7 @@ void add_campaign(ReportFile const& file, Section& section) {
 
     Table settings{.name = "settings",
                    .title = "Settings",
-                   .caption = "Those that the result depends on.",
+                   .caption = "As the file keeps them.",
                    .columns = {"setting", "value"},
                    .shown = 1000,
                    .folded = true};
@@ -120,6 +131,7 @@ void add_campaign(ReportFile const& file, Section& section) {
     if (auto const found = file.uns.find("settings");
         found != file.uns.end() && found->is_object() && status.job != "folds")
         flatten("", *found, settings.rows, inputs.rows);
+    drop_known_inputs(inputs.rows);
     for (auto* const table : {&settings, &inputs}) {
         drop_doubles(table->rows);
         if (!table->rows.empty()) section.blocks.emplace_back(std::move(*table));

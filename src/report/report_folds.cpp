@@ -296,16 +296,19 @@ void add_held_out(Sweep const& sweep, Section& section) {
     auto const row = sweep.file.columns("obsm/heldout_row", of_place);
     auto const all_predicted = sweep.file.columns("obsm/heldout_predicted", chosen);
     auto const all_target = sweep.file.columns("obsm/heldout_target", chosen);
+    std::vector<std::vector<double>> scored;
+    if (sweep.file.has("obsm/heldout_scored")) scored = sweep.file.columns("obsm/heldout_scored", chosen);
     std::vector<double> predicted, target;
     for (std::size_t i = 0; i < chosen.size(); ++i) {
         for (std::size_t run = 0; run < sweep.runs(); ++run) {
             if (sweep.setting[run] != 0 || row[i][run] < 0) continue;  // a row of -1 only fills up
+            if (!scored.empty() && scored[i][run] == 0) continue;      // in no figure
             predicted.push_back(all_predicted[i][run]);
             target.push_back(all_target[i][run]);
         }
     }
     if (predicted.empty()) return;
-    auto caption = fmt::format("Of {}, all folds.", sweep.settings.front());
+    auto caption = fmt::format("Of {}, all folds, entries that count.", sweep.settings.front());
     if (chosen.size() < places * outputs)
         caption += fmt::format(" A sample: every {}th place of each run.", places * outputs / chosen.size());
     section.blocks.emplace_back(held_out_figure(predicted, target, std::move(caption)));

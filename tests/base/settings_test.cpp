@@ -69,6 +69,8 @@ TEST(Settings, TypesRangesAndChoicesAreChecked) {
     EXPECT_THAT(message_of([&] { settings.set("sites.mode", std::string("share"), "line 1"); }),
                 testing::HasSubstr("did you mean 'shared'?"));
     EXPECT_THAT(message_of([&] { settings.require_complete(); }), testing::HasSubstr("atlas.file"));
+    settings.set("atlas.file", std::string(), "line 1");
+    EXPECT_THAT(message_of([&] { settings.require_complete(); }), testing::HasSubstr("atlas.file"));
 }
 
 TEST(Settings, TextFromTheCommandLine) {

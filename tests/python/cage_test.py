@@ -142,6 +142,10 @@ def main():
         refused("a file that `mpira counts` wrote", (*features, "--set", f"expression.cage={folder}/atlas.h5ad"))
         toy.write_tabix(folder / "fragments.tsv.gz", [("chr1", 500, 900, "cell", 1)])
         counts(folder / "fragments.h5ad", "--set", f"fragments=x={folder}/fragments.tsv.gz")
+        for counts_of in (("expression.cage", "cage"), ("accessibility.counts", "fragments")):
+            refused("was counted on 'toy'", (*features, "--set", "genome.assembly=toy2", "--set", "accessibility.beds=", "--set",
+                                             f"{counts_of[0]}={folder}/{counts_of[1]}.h5ad"))
+        refused("genome.assembly: must be given", (*features, "--set", "genome.assembly="))
         refused("not of cage", (*features, "--set", f"expression.cage={folder}/fragments.h5ad"))
         refused("counts of 5' ends (cage) are no accessibility",
                 (*features, "--set", "accessibility.beds=", "--set", f"accessibility.counts={folder}/cage.h5ad"))

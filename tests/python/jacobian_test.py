@@ -403,6 +403,21 @@ def observed_is_the_atlas_at_the_rows_region(folder):
             expected = [table[patterns[row.cell_type].format(name)][row.atlas_row] for row in predicted.obs.itertuples()]
             assert np.array_equal(predicted.layers["observed"][:, output], np.float32(expected)), name
 
+    # An output called by the model's own cell type is, in rows of another one, that one's, or nothing.
+    atlas = read_anndata(folder / "atlas.h5ad")
+    named = {"output_names": ["toy_cell.plus", "toy_cell.minus"]}
+    write_weights(folder / "open.safetensors", atlas, "expression", 1, [], card=named)
+    (folder / "weights.tsv").write_text("toy_cell\topen.safetensors\nother\topen.safetensors\n")
+    for known in (["toy_cell"], ["other", "toy_cell"]):
+        table = add_expression(folder, [f"{cell}.{strand}" for cell in known for strand in ("minus", "plus")])
+        _, predicted = jacobian_and_predict("toy_cell,other", "")
+        for output, strand in enumerate(("plus", "minus")):
+            for cell in ("toy_cell", "other"):
+                here = (predicted.obs["cell_type"] == cell).to_numpy()
+                nothing = np.full(predicted.n_obs, np.nan)
+                expected = table.get(f"{cell}.{strand}", nothing)[predicted.obs["atlas_row"].to_numpy()[here]]
+                assert np.array_equal(predicted.layers["observed"][here, output], np.float32(expected), equal_nan=True)
+
     # Models that predict accessibility are held against that, in cell types that the atlas has.
     atlas = read_anndata(folder / "atlas.h5ad")
     write_weights(folder / "open.safetensors", atlas, "accessibility", 3, [])
@@ -500,7 +515,8 @@ def wrong_inputs(folder):
     (folder / "wrong.toml").write_text(nameless)
     result = mpira("jacobian", "--config", folder / "wrong.toml", code=2)
     assert "cell_types" in result.stderr and "nameless.safetensors" in result.stderr, result
-    mpira("jacobian", "--config", folder / "wrong.toml", "--set", "cell_types=liver", "--output", folder / "l.h5ad", code=0)
+    told = mpira("jacobian", "--config", folder / "wrong.toml", "--set", "cell_types=liver", "--output", folder / "l.h5ad", code=0)
+    assert "has no 'liver'" in told.text, told
     assert set(read_anndata(folder / "l.h5ad").obs["cell_type"]) == {"liver"}
     # What a cell type leaves out is counted without that of those before it.
     write_weights(folder / "all.safetensors", atlas, "expression", 2, [], card={"window": 2 * WINDOW, "focus": WINDOW})

@@ -178,6 +178,9 @@ def a_sweep_beside_its_baselines(folder):
                   [part["pearson"].mean(), part["pearson"].std(), part["loss"].mean()], over)
         shows(page, own["pearson"].mean())
     assert (folds["recipe"] == "yes").sum() == 1
+    first = (sweep.obs["setting"] == sweep.obs["setting"].iloc[0]).to_numpy()
+    counted = int(np.asarray(sweep.obsm["heldout_scored"])[first].sum())
+    assert sum(map(int, re.search(r"(\d+) entries with target 1, (\d+) with 0", page.text).groups())) == counted
     curves = np.asarray(sweep.obsm["curves"])[:, :, list(sweep.uns["curve_columns"]).index("train_loss")]
     drawn = next(figure for figure in data if figure["y"].get("t") == "loss")
     means = {one["n"]: one["y"] for one in drawn["s"] if "n" in one}
