@@ -23,10 +23,9 @@ bool begins_with(std::span<std::byte const> bytes, std::string_view magic) {
 
 MappedText::MappedText(std::filesystem::path const& file) : file_(file), mapping_(file) {
     content_ = mapping_->bytes();
-    for (std::string_view const magic : {"\x28\xb5\x2f\xfd",
-                                         "\xfd"
-                                         "7zXZ",
-                                         "BZh", "PK\x03\x04"}) {
+    constexpr std::string_view kZstandard = "\x28\xb5\x2f\xfd", kXz = "\xfd\x37zXZ", kBzip2 = "BZh",
+                               kZip = "PK\x03\x04";
+    for (auto const magic : {kZstandard, kXz, kBzip2, kZip}) {
         if (begins_with(content_, magic))
             fail_usage(fmt::format("{}: compressed, and not by gzip; unpack it first", file.string()));
     }
