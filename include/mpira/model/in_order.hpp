@@ -20,6 +20,7 @@ private:
     struct Setting {
         bool deterministic;
         bool warns;
+        bool fills_memory;
         bool takes_cudnn_attention;
     };
     std::optional<Setting> before_;
