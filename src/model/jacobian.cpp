@@ -95,7 +95,7 @@ at::Tensor JacobianPredictor::State::read(at::Tensor const& tokens, at::Tensor c
                                           Encoder::Tap* tap) const {
     if (!model.script) return encoder->read(with_cls(tokens), {}, focus, tap);
     auto const windows = at::arange(1, tokens.size(0) + 1, focus.options());  // its windows have no token 0
-    return at::index_select(model.script->forward(tokens).flatten(0, 1), 0, focus.sub(windows));
+    return at::index_select(model.forward(tokens).flatten(0, 1), 0, focus.sub(windows));
 }
 
 at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens, at::Tensor const& focus,
@@ -105,6 +105,7 @@ at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens
         return encoder->gradient(with_cls(tokens), focus, output, predicted).narrow(1, 1, tokens.size(1));
     }
     c10::AutoGradMode const recorded(true);
+    InOrder const order(model.in_order());
     auto const leaf = tokens.detach().requires_grad_(true);
     auto const out = read(leaf, focus);
     if (predicted != nullptr) *predicted = out.detach();
