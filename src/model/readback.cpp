@@ -29,14 +29,14 @@ void Readback::add(at::Tensor const& values, std::size_t first, std::size_t stri
     auto const host =
         at::empty(values.sizes(), at::TensorOptions(at::kFloat).device(at::kCPU).pinned_memory(true));
     host.copy_(values, true);
+    device_ = values.device();
     parts_.push_back({host, first, stride, out});
 }
 
 void Readback::leave() {
     if (parts_.empty()) return;
-    c10::impl::VirtualGuardImpl const device(at::kCUDA);
-    done_.emplace(at::kCUDA);
-    done_->record(device.getStream(device.getDevice()));
+    done_.emplace(device_.type());
+    done_->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
 }
 
 void Readback::take() {

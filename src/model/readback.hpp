@@ -36,6 +36,7 @@ private:
     };
     static void fill(Part const& part);
     std::vector<Part> parts_;
+    at::Device device_ = at::kCPU;  // where the parts come from
     std::optional<c10::Event> done_;
 };
 
