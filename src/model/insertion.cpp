@@ -176,7 +176,8 @@ at::Tensor InsertionPredictor::State::predict_all(std::span<std::int64_t const> 
 InsertionPredictor::InsertionPredictor(Predictor predictor, FeatureTable const& table,
                                        InsertionOptions const& options) {
     auto const compute = predictor.compute();
-    state_ = in_torch(compute, [&] { return std::make_unique<State>(std::move(predictor), table, options); });
+    state_ = in_torch(compute, options.micro_batch,
+                      [&] { return std::make_unique<State>(std::move(predictor), table, options); });
 }
 InsertionPredictor::InsertionPredictor(InsertionPredictor&&) noexcept = default;
 InsertionPredictor& InsertionPredictor::operator=(InsertionPredictor&&) noexcept = default;
@@ -220,7 +221,7 @@ void InsertionPredictor::predict(std::span<std::int64_t const> window_starts, st
                                  std::stop_token stop) {
     ensure(out.size() == window_starts.size() * static_cast<std::size_t>(outputs()),
            "InsertionPredictor::predict: out has not (n, outputs) values");
-    in_torch(predictor().compute(),
+    in_torch(predictor().compute(), options().micro_batch,
              [&] { copy_out(state_->predict(window_starts, vectors, vector_of, stop), out); });
 }
 

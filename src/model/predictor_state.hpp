@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -50,16 +51,18 @@ private:
 };
 
 /// What to do about what LibTorch says, to be put behind it; mostly nothing.
-inline std::string advice_on(std::string_view message) {
+inline std::string advice_on(std::string_view message, std::int64_t micro_batch) {
     if (message.find("does not have a deterministic implementation") != std::string_view::npos)
         return "; set model.attention = \"fastest\", which asks for no fixed order";
+    if (micro_batch > 1 && message.find("out of memory") != std::string_view::npos)
+        return fmt::format("; lower model.micro_batch (now {})", micro_batch);
     return "";
 }
 
 /// Runs `body` as every prediction is run: no gradients, the threads asked for, LibTorch's exceptions as
-/// ours.
+/// ours. `micro_batch`: most windows of a pass.
 template <typename Body>
-auto in_torch(Compute const& compute, Body&& body) {
+auto in_torch(Compute const& compute, std::int64_t micro_batch, Body&& body) {
     try {
         c10::InferenceMode const inference;
         at::set_num_threads(compute.threads);
@@ -67,11 +70,18 @@ auto in_torch(Compute const& compute, Body&& body) {
     } catch (c10::Error const& error) {
         std::string_view const said = error.what_without_backtrace();
         throw Error(compute.device >= 0 ? Origin::cuda : Origin::torch,
-                    fmt::format("LibTorch: {}{}", said, advice_on(said)));
+                    fmt::format("LibTorch: {}{}", said, advice_on(said, micro_batch)));
     } catch (Error const& error) {
         if (error.origin() != Origin::torch) throw;
-        throw Error(error.origin(), error.what() + advice_on(error.what()), error.where());  // a script's
+        throw Error(error.origin(), error.what() + advice_on(error.what(), micro_batch),  // a script's
+                    error.where());
     }
+}
+
+/// The same where windows are not cut into micro-batches.
+template <typename Body>
+auto in_torch(Compute const& compute, Body&& body) {
+    return in_torch(compute, 1, std::forward<Body>(body));
 }
 
 inline void look_at(std::stop_token const& stop) {
