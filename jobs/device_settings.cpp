@@ -25,9 +25,11 @@ SettingSpec precision_setting() {
 }
 
 SettingSpec attention_setting() {
-    return choice("model.attention", {"repeatable", "fastest"},
-                  "On a GPU. repeatable: kernels that add in a fixed order. fastest: what LibTorch thinks "
-                  "fastest; the last bits of results then vary from run to run.");
+    return choice(
+        "model.attention", {"repeatable", "fastest"},
+        "On a GPU. repeatable: kernels that add in a fixed order; an operator of a TorchScript model that "
+        "has none is refused. fastest: what LibTorch thinks fastest; the last bits of results then vary from "
+        "run to run.");
 }
 
 SettingSpec products_setting() {

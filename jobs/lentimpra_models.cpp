@@ -56,6 +56,14 @@ std::vector<std::filesystem::path> files_of(Settings const& settings, std::strin
     return files;
 }
 
+/// Windows of all blocks of `size` consecutive starts that hold a site.
+std::uint64_t windows_in_blocks(genome::Sites const& sites, std::uint64_t size) {
+    std::uint64_t blocks = 0;
+    for (std::uint64_t site = 0; site < sites.size(); ++site)
+        if (site == 0 || sites.start(site) / size != sites.start(site - 1) / size) ++blocks;
+    return blocks * size;
+}
+
 std::vector<genome::HeldOutInterval> held_out_of(model::ModelCard const& card) {
     std::vector<genome::HeldOutInterval> intervals;
     for (auto const& one : card.held_out) intervals.push_back({one.chromosome, one.start, one.end});
@@ -248,16 +256,18 @@ genome::Sites ScreenModels::sites_of(std::size_t model) const {
 
 /// The uninserted control depends on its window only, so each window is predicted once and remembered, in
 /// fixed blocks (InsertionOptions), where that pays: alone on a host, which costs a small network 2.7 times
-/// as much as in a micro-batch, in blocks on a GPU, of which each rank soon computes all. The memory is a
-/// rank's, but the rule decides bits and must not depend on the number of ranks: with as many draws a site as
-/// here, 16 and 128 ranks gain. Elements that share their sites repeat one call, which is remembered anyway.
-void ScreenModels::remember_uninserted(std::size_t model, std::uint64_t sites,
+/// as much as in a micro-batch, in blocks on a GPU, of which each rank soon computes all, with all their
+/// windows. The memory is a rank's, but the rule decides bits and must not depend on the number of ranks:
+/// with as many draws a window as here, 16 and 128 ranks gain. Elements that share their sites repeat one
+/// call, which is remembered anyway.
+void ScreenModels::remember_uninserted(std::size_t model, genome::Sites const& sites,
                                        model::InsertionOptions& options) const {
     bool const on_host = compute_of(settings_, place_).device < 0;
     auto const draws = elements_of_model_[model] * settings_.count("sites.insertions");
-    options.remember_uninserted = settings_.flag("model.shortcuts") &&
-                                  settings_.text("sites.mode") != "shared" &&
-                                  draws >= (on_host ? 16U : 128U) * sites;
+    auto const batch = static_cast<std::uint64_t>(options.micro_batch);
+    options.remember_uninserted =
+        settings_.flag("model.shortcuts") && settings_.text("sites.mode") != "shared" &&
+        draws >= (on_host ? 16 * sites.size() : 128 * windows_in_blocks(sites, batch));
     options.uninserted_batch = on_host ? 1 : options.micro_batch;
 }
 
@@ -281,7 +291,7 @@ ScreenModels::Loaded ScreenModels::load(std::size_t model) const {
     options.focus = static_cast<std::int64_t>(rules_.focus);
     options.micro_batch = settings_.integer("model.micro_batch");
     options.one_query = options.shared_embedding = settings_.flag("model.shortcuts");
-    remember_uninserted(model, screen->sites.size(), options);
+    remember_uninserted(model, screen->sites, options);
     options.shared_embedding_bytes = settings_.integer("model.shared_embedding_mb") << 20;
     options.check_every = settings_.integer("model.check_every");
     auto const compute = compute_of(settings_, place_);

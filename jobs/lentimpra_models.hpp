@@ -67,7 +67,8 @@ private:
         std::uint64_t bytes;  ///< about
     };
     [[nodiscard]] Loaded load(std::size_t model) const;
-    void remember_uninserted(std::size_t model, std::uint64_t sites, model::InsertionOptions& options) const;
+    void remember_uninserted(std::size_t model, genome::Sites const& sites,
+                             model::InsertionOptions& options) const;
     [[nodiscard]] genome::Sites sites_of(std::size_t model) const;
     /// The cell type whose accessibility and scales a model is given: the setting, else its own.
     [[nodiscard]] std::string const& cell_type_of(model::ModelCard const& card) const;

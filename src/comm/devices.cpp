@@ -18,13 +18,13 @@ namespace mpira::comm {
 namespace {
 
 /// The ordinal this rank should take; a usage error when there is none for it.
-int pick(std::vector<gpu::Seen> const& seen, int node_rank, int ranks_on_node, bool share) {
+int pick(std::vector<gpu::Seen> const& seen, int node_rank, int ranks_on_node) {
     int const devices = static_cast<int>(seen.size());
     if (devices == 1) return 0;  // what the launcher left visible; duplicates are found by UUID below
-    if (share) return node_rank % devices;
     require(ranks_on_node <= devices,
-            fmt::format("{} ranks on {} but {} GPUs: start one rank a GPU, or set device.share = true",
-                        ranks_on_node, host_name(), devices));
+            fmt::format("{} ranks on {} but {} GPUs: start one rank a GPU (mpirun --map-by ppr:{}:node, srun "
+                        "--ntasks-per-node={}), or set device = \"cpu\"",
+                        ranks_on_node, host_name(), devices, devices, devices));
     return node_rank;
 }
 
@@ -33,11 +33,9 @@ void refuse_duplicates(CommView node, std::string const& uuid) {
     auto const uuids = node.all_gather(uuid);
     for (int rank = 0; rank < static_cast<int>(uuids.size()); ++rank) {
         auto const [holder, is_new] = first_rank.emplace(uuids[static_cast<std::size_t>(rank)], rank);
-        require(
-            is_new,
-            fmt::format("ranks {} and {} of {} would share GPU {}: start one rank a GPU (srun "
-                        "--gpus-per-task=1, or all GPUs visible to all ranks), or set device.share = true",
-                        holder->second, rank, host_name(), holder->first));
+        require(is_new, fmt::format("ranks {} and {} of {} would share GPU {}: start one rank a GPU (srun "
+                                    "--gpus-per-task=1, or all GPUs visible to all ranks)",
+                                    holder->second, rank, host_name(), holder->first));
     }
 }
 
@@ -50,7 +48,7 @@ DeviceWish to_device_wish(std::string_view text) {
     fail_usage(fmt::format("device is '{}': it is auto, cpu or cuda", text));
 }
 
-Device choose_device(Communicator const& world, DeviceWish wish, bool share) {
+Device choose_device(Communicator const& world, DeviceWish wish) {
     auto const node = world.on_this_node();
     Device mine{
         .ordinal = -1, .name = "", .uuid = "", .node_rank = node.rank(), .ranks_on_node = node.size()};
@@ -71,12 +69,12 @@ Device choose_device(Communicator const& world, DeviceWish wish, bool share) {
         return mine;
     }
     everywhere(world, [&] {
-        mine.ordinal = pick(seen, node.rank(), node.size(), share);
+        mine.ordinal = pick(seen, node.rank(), node.size());
         auto const& device = seen[static_cast<std::size_t>(mine.ordinal)];
         mine.name = device.name;
         mine.uuid = device.uuid;
     });
-    if (!share) everywhere(world, [&] { refuse_duplicates(node, mine.uuid); });
+    everywhere(world, [&] { refuse_duplicates(node, mine.uuid); });
     everywhere(world, [&] { gpu::make_current(mine.ordinal); });
     return mine;
 }

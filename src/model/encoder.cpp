@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
@@ -13,36 +12,19 @@
 #include <c10/core/GradMode.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/model/in_order.hpp"
 
 #include "get_block.hpp"
 #include "host_attention.hpp"
 #include "normalise.hpp"
 
 namespace mpira::model {
-namespace {
-
-/// Of LibTorch's attentions on a GPU, cuDNN's is the fastest and the one it takes on Hopper; its backward
-/// doesn't give the same bits each time (seen from 256 tokens on), nor does LibTorch ask it to.
-class CudnnAttention {
-public:
-    explicit CudnnAttention(bool allowed) : before_(at::globalContext().userEnabledCuDNNSDP()) {
-        at::globalContext().setSDPUseCuDNN(allowed);
-    }
-    ~CudnnAttention() { at::globalContext().setSDPUseCuDNN(before_); }
-    CudnnAttention(CudnnAttention const&) = delete;
-    CudnnAttention& operator=(CudnnAttention const&) = delete;
-
-private:
-    bool before_;
-};
-
-}  // namespace
 
 Encoder::Encoder(Get full, at::ScalarType type, bool one_query, Products products, bool any_order)
     : full_(std::move(full)),
       type_(type),
       one_query_(one_query),
-      any_order_(any_order),
+      in_order_(full_.embed_weight.is_cuda() && !any_order),
       products_(products),
       rooms_(full_.blocks.size()) {
     ensure(full_.embed_weight.scalar_type() == at::kFloat, "Encoder: the weights are not f32");
@@ -133,7 +115,7 @@ at::Tensor Encoder::rows_of(at::Tensor const& by_head) {
 }
 
 at::Tensor Encoder::mix(Room& room, bool keeps) const {
-    CudnnAttention const choice(any_order_);
+    InOrder const order(in_order_);
     at::Tensor mixed;  // (B, heads, Nq, d)
     if (keeps) {
         c10::AutoGradMode const recorded(true);

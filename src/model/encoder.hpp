@@ -115,7 +115,7 @@ private:
     Get full_;
     at::ScalarType type_;
     bool one_query_;
-    bool any_order_;
+    bool in_order_;
     Products products_;
     std::vector<Block> blocks_;
     LinearMap last_q_, last_kv_;           // of the last block: rows of its qkv

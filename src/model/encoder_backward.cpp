@@ -1,36 +1,16 @@
 // The gradient at the tokens before block 1, block by block. Only the attention's part is autograd's:
 // LibTorch's fused kernels keep what they need there.
-#include <ATen/Context.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/gelu_backward.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "mpira/model/in_order.hpp"
+
 #include "encoder.hpp"
 #include "normalise.hpp"
 
 namespace mpira::model {
-namespace {
-
-/// A fused attention backward on a GPU adds parts up in the order in which they are done, unless told
-/// otherwise.
-class InOrder {
-public:
-    explicit InOrder(bool wanted)
-        : before_(at::globalContext().deterministicAlgorithms()),
-          warned_(at::globalContext().deterministicAlgorithmsWarnOnly()) {
-        at::globalContext().setDeterministicAlgorithms(wanted, false);
-    }
-    ~InOrder() { at::globalContext().setDeterministicAlgorithms(before_, warned_); }
-    InOrder(InOrder const&) = delete;
-    InOrder& operator=(InOrder const&) = delete;
-
-private:
-    bool before_;
-    bool warned_;
-};
-
-}  // namespace
 
 at::Tensor Encoder::head_gradient(at::Tensor const& tokens, at::Tensor const& output,
                                   at::Tensor* predicted) const {
@@ -71,7 +51,7 @@ void Encoder::feed_forward_backward(std::size_t block, at::Tensor const& gradien
 }
 
 std::vector<at::Tensor> Encoder::mix_backward(Room& room, at::Tensor const& gradient) const {
-    InOrder const order(!any_order_);
+    InOrder const order(in_order_);
     auto parts = torch::autograd::grad({room.mixed}, {room.q, room.k, room.v}, {gradient});
     room.mixed.reset();
     return parts;

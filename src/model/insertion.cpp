@@ -130,11 +130,14 @@ at::Tensor InsertionPredictor::State::predict_all(std::span<std::int64_t const> 
     ensure(std::all_of(vectors.begin(), vectors.end(), [](float value) { return std::isfinite(value); }),
            "InsertionPredictor: an inserted vector is not finite");
     auto const vector_count = static_cast<std::int64_t>(vectors.size()) / motifs;
-    // Row vector_count stays zero: the control without an insertion.
-    auto host =
-        at::zeros({vector_count + 1, motifs}, at::TensorOptions(at::kFloat).pinned_memory(device.is_cuda()));
-    std::copy(vectors.begin(), vectors.end(), host.mutable_data_ptr<float>());
-    auto const added = host.to(device, true);
+    // Row vector_count stays zero: the control without an insertion. The pinned memory is freed here and not
+    // after the computations: to free it once the device has failed throws, which a destructor must not.
+    auto const added = [&] {
+        auto host = at::zeros({vector_count + 1, motifs},
+                              at::TensorOptions(at::kFloat).pinned_memory(device.is_cuda()));
+        std::copy(vectors.begin(), vectors.end(), host.mutable_data_ptr<float>());
+        return host.to(device, true);
+    }();
 
     struct Part {
         std::vector<std::int64_t> places, starts, vectors;
@@ -173,7 +176,8 @@ at::Tensor InsertionPredictor::State::predict_all(std::span<std::int64_t const> 
 InsertionPredictor::InsertionPredictor(Predictor predictor, FeatureTable const& table,
                                        InsertionOptions const& options) {
     auto const compute = predictor.compute();
-    state_ = in_torch(compute, [&] { return std::make_unique<State>(std::move(predictor), table, options); });
+    state_ = in_torch(compute, options.micro_batch,
+                      [&] { return std::make_unique<State>(std::move(predictor), table, options); });
 }
 InsertionPredictor::InsertionPredictor(InsertionPredictor&&) noexcept = default;
 InsertionPredictor& InsertionPredictor::operator=(InsertionPredictor&&) noexcept = default;
@@ -217,7 +221,7 @@ void InsertionPredictor::predict(std::span<std::int64_t const> window_starts, st
                                  std::stop_token stop) {
     ensure(out.size() == window_starts.size() * static_cast<std::size_t>(outputs()),
            "InsertionPredictor::predict: out has not (n, outputs) values");
-    in_torch(predictor().compute(),
+    in_torch(predictor().compute(), options().micro_batch,
              [&] { copy_out(state_->predict(window_starts, vectors, vector_of, stop), out); });
 }
 

@@ -29,8 +29,8 @@ namespace {
 /// As in_torch, but where autograd may record. What is made here are ordinary tensors: those of inference
 /// mode can't take part in a backward.
 template <typename Body>
-auto in_autograd(Compute const& compute, Body&& body) {
-    return in_torch(compute, [&] {
+auto in_autograd(Compute const& compute, std::int64_t micro_batch, Body&& body) {
+    return in_torch(compute, micro_batch, [&] {
         c10::InferenceMode const ordinary(false);
         return std::forward<Body>(body)();
     });
@@ -95,7 +95,7 @@ at::Tensor JacobianPredictor::State::read(at::Tensor const& tokens, at::Tensor c
                                           Encoder::Tap* tap) const {
     if (!model.script) return encoder->read(with_cls(tokens), {}, focus, tap);
     auto const windows = at::arange(1, tokens.size(0) + 1, focus.options());  // its windows have no token 0
-    return at::index_select(model.script->forward(tokens).flatten(0, 1), 0, focus.sub(windows));
+    return at::index_select(model.forward(tokens).flatten(0, 1), 0, focus.sub(windows));
 }
 
 at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens, at::Tensor const& focus,
@@ -105,6 +105,7 @@ at::Tensor JacobianPredictor::State::embedding_gradient(at::Tensor const& tokens
         return encoder->gradient(with_cls(tokens), focus, output, predicted).narrow(1, 1, tokens.size(1));
     }
     c10::AutoGradMode const recorded(true);
+    InOrder const order(model.in_order());
     auto const leaf = tokens.detach().requires_grad_(true);
     auto const out = read(leaf, focus);
     if (predicted != nullptr) *predicted = out.detach();
@@ -173,7 +174,8 @@ JacobianPredictor::JacobianPredictor(std::filesystem::path const& model, Compute
     require(options.micro_batch >= 1 && options.steps >= 1,
             fmt::format("micro_batch = {} and steps = {} must be at least 1", options.micro_batch,
                         options.steps));
-    state_ = in_autograd(compute, [&] { return std::make_unique<State>(model, compute, options, trust); });
+    state_ = in_autograd(compute, options.micro_batch,
+                         [&] { return std::make_unique<State>(model, compute, options, trust); });
     require(
         card().architecture.head != HeadKind::masked,
         fmt::format("{}: a model with the masked head predicts no readout: a Jacobian needs an expression "
@@ -196,7 +198,7 @@ void JacobianPredictor::set_table(FeatureTable const& table) {
     require(
         table.motifs == config.motifs(),
         fmt::format("the atlas has {} motif features, the model reads {}", table.motifs, config.motifs()));
-    in_autograd(state_->model.compute,
+    in_autograd(state_->model.compute, state_->options.micro_batch,
                 [&] { state_->table.emplace(table, state_->hides_accessibility(), state_->model.device); });
 }
 
@@ -234,7 +236,7 @@ void JacobianPredictor::run(std::span<JacobianWindow const> windows, Attribution
 
     ensure(!state_->model.script || (result.embeddings.empty() && result.embedding_norms.empty()),
            "JacobianPredictor::run: a TorchScript model has no embedding that is known here");
-    in_autograd(state_->model.compute, [&] {
+    in_autograd(state_->model.compute, state_->options.micro_batch, [&] {
         c10::AutoGradMode const without_grad(false);
         Readback before;  // of the micro-batch before, which began at the window `done`
         std::size_t done = 0;
@@ -309,7 +311,7 @@ void JacobianPredictor::knock_out(JacobianWindow const& window, std::span<KnockO
         effects.size() == changes.size() && (prediction.empty() || std::ssize(prediction) == config.outputs),
         "JacobianPredictor::knock_out: the spans do not have the shapes asked for");
     std::fill(effects.begin(), effects.end(), 0.0F);
-    in_torch(state_->model.compute, [&] {
+    in_torch(state_->model.compute, state_->options.micro_batch, [&] {
         auto const batch = state_->batch_of(std::span(&window, 1), 0);
         auto const host = batch.x.to(at::kCPU);
         auto const before = state_->read(state_->embed(batch.x), batch.focus);  // (1, T)

@@ -11,6 +11,7 @@
 #include <ATen/ops/mean.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/var.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "mpira/base/error.hpp"
@@ -134,6 +135,7 @@ void normalise(at::Tensor const& z, at::Tensor const& shift, double eps, at::Ten
     auto const dim = z.size(1);
     auto* const scales = scale == nullptr ? nullptr : scale->mutable_data_ptr<float>();
     if (is_for_kernel(z)) {
+        c10::DeviceGuard const current(z.device());
         require_success(gpu::normalise(element_of(z), z.const_data_ptr(), shift.const_data_ptr<float>(), rows,
                                        dim, eps, h.mutable_data_ptr(), scales, stream_of(z)));
     } else if (is_host(z, at::kFloat)) {
@@ -157,6 +159,7 @@ void add_normalise_backward(at::Tensor const& dh, at::Tensor const& h, at::Tenso
     auto const rows = dh.size(0);
     auto const dim = dh.size(1);
     if (is_for_kernel(dh)) {
+        c10::DeviceGuard const current(dh.device());
         require_success(gpu::add_normalise_backward(element_of(dh), dh.const_data_ptr(), h.const_data_ptr(),
                                                     scale.const_data_ptr<float>(), rows, dim,
                                                     gradient.mutable_data_ptr(), stream_of(dh)));

@@ -93,8 +93,11 @@ int cuda_device_count() {
     return at::hasCUDA() ? static_cast<int>(at::getNumGPUs()) : 0;
 }
 
-void release_cached_device_memory() {
-    if (cuda_device_count() > 0) at::getDeviceAllocator(at::kCUDA)->emptyCache();
+void release_cached_device_memory() noexcept {
+    try {
+        if (cuda_device_count() > 0) at::getDeviceAllocator(at::kCUDA)->emptyCache();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): a device that has failed gives nothing back
+    }
 }
 
 }  // namespace mpira::model

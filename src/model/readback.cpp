@@ -7,6 +7,19 @@
 
 namespace mpira::model {
 
+Readback::~Readback() {
+    if (parts_.empty()) return;
+    // An exception is passing, and copies may be under way. LibTorch frees pinned memory by way of the
+    // device, and throws, from a destructor, when the device has failed: then the memory is left to the
+    // process's end.
+    try {
+        leave();
+        done_->synchronize();
+    } catch (...) {
+        for (auto& part : parts_) static_cast<void>(part.host.unsafeReleaseTensorImpl());
+    }
+}
+
 void Readback::add(at::Tensor const& values, std::size_t first, std::size_t stride, std::span<float> out) {
     if (out.empty()) return;
     if (values.is_cpu()) {
@@ -16,14 +29,14 @@ void Readback::add(at::Tensor const& values, std::size_t first, std::size_t stri
     auto const host =
         at::empty(values.sizes(), at::TensorOptions(at::kFloat).device(at::kCPU).pinned_memory(true));
     host.copy_(values, true);
+    device_ = values.device();
     parts_.push_back({host, first, stride, out});
 }
 
 void Readback::leave() {
     if (parts_.empty()) return;
-    c10::impl::VirtualGuardImpl const device(at::kCUDA);
-    done_.emplace(at::kCUDA);
-    done_->record(device.getStream(device.getDevice()));
+    done_.emplace(device_.type());
+    done_->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
 }
 
 void Readback::take() {

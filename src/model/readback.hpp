@@ -14,6 +14,11 @@ namespace mpira::model {
 /// they are taken when the next micro-batch is under way: the device never waits for the host to read.
 class Readback {
 public:
+    Readback() = default;
+    Readback(Readback&&) noexcept = default;
+    Readback& operator=(Readback&&) noexcept = default;
+    ~Readback();
+
     /// Row i of `values` (B, ..) to slot first + i of `out`, slots of `stride` values; the rest of a slot
     /// becomes 0. An empty `out` wants nothing. On the host this is done at once.
     void add(at::Tensor const& values, std::size_t first, std::size_t stride, std::span<float> out);
@@ -31,6 +36,7 @@ private:
     };
     static void fill(Part const& part);
     std::vector<Part> parts_;
+    at::Device device_ = at::kCPU;  // where the parts come from
     std::optional<c10::Event> done_;
 };
 

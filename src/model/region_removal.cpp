@@ -53,7 +53,7 @@ void JacobianPredictor::remove(JacobianWindow const& window, Removal how,
     ensure(
         std::ranges::all_of(regions, [&](auto r) { return r >= 0 && r < window.size && r != window.focus; }),
         "JacobianPredictor::remove: a region does not exist, or is the one that is read");
-    in_torch(state.model.compute, [&] {
+    in_torch(state.model.compute, state.options.micro_batch, [&] {
         auto const batch = state.batch_of(std::span(&window, 1), 0);
         auto zero = at::zeros({1, config.features}, batch.x.options());
         if (state.hides_accessibility()) zero.select(1, config.motifs()).fill_(1);

@@ -169,7 +169,7 @@ std::size_t screen_element(InsertionPredictor& expression, InsertionPredictor* a
                            RawPredictions const& raw, std::stop_token stop) {
     check(expression, accessibility, shape, input, statistics, raw);
     std::size_t used = 0;
-    in_torch(expression.predictor().compute(), [&] {
+    in_torch(expression.predictor().compute(), expression.options().micro_batch, [&] {
         auto const arms = arms_to_predict(shape, input, raw);
         auto const outputs = static_cast<std::size_t>(expression.outputs());
         std::vector<at::Tensor> seen(arms.size());  // quantities (used, ..) of each arm

@@ -14,14 +14,14 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, AdamWOptions options)
         for (auto const& tensor : group.tensors) {
             first_.push_back(at::zeros_like(tensor));
             second_.push_back(at::zeros_like(tensor));
-            step_counts_.push_back(at::zeros({}, tensor.options().dtype(at::kFloat)));
+            if (!step_count_.defined()) step_count_ = at::zeros({}, tensor.options().dtype(at::kFloat));
         }
     }
 }
 
 void AdamW::set_steps(std::uint64_t steps) {
     steps_ = steps;
-    for (auto& count : step_counts_) count.fill_(static_cast<double>(steps));
+    if (step_count_.defined()) step_count_.fill_(static_cast<double>(steps));
 }
 
 void AdamW::step(double lr) {
@@ -38,8 +38,9 @@ void AdamW::step(double lr) {
             parameters.push_back(tensor.detach());
             gradients.push_back(tensor.grad());
         }
+        std::vector<at::Tensor> const counts(count, step_count_);
         auto const slice = [&](std::vector<at::Tensor>& all) { return at::TensorList(all).slice(at, count); };
-        at::_fused_adamw_(parameters, gradients, slice(first_), slice(second_), {}, slice(step_counts_),
+        at::_fused_adamw_(parameters, gradients, slice(first_), slice(second_), {}, counts,
                           lr * group.lr_scale, options_.beta1, options_.beta2, group.weight_decay,
                           options_.eps, /*amsgrad=*/false, /*maximize=*/false);
         at += count;

@@ -51,8 +51,8 @@ std::vector<SettingSpec> folds_schema() {
          integer,
          std::int64_t{1},
          "Ranks that train a run together, on one node where they fit. The number of ranks must be a "
-         "multiple. "
-         "1 gives the same bytes on any number of ranks.",
+         "multiple. On CPUs 1 gives the same bytes on any number of ranks; on GPUs, where sums come in any "
+         "order, nothing but train.deterministic could, which was not tried there.",
          Affects::result,
          {},
          1,

@@ -196,10 +196,10 @@ std::vector<SettingSpec> train_schema() {
         number("train.input_dropout", 0, 0, 0.99,
                "Share of input values set to 0 in training, the others scaled up."),
         number("train.clip_gradient", 0, 0, kInfinity, "Largest L2 norm of the gradient; 0: no clipping."),
-        flag(
-            "train.deterministic", false,
-            "The same weights, to the bit, on 1, 2, 4, ... ranks (other numbers are refused). Otherwise rank "
-            "counts differ by float noise, and sums over ranks overlap the backward pass."),
+        flag("train.deterministic", false,
+             "The same weights, to the bit, on 1, 2, 4, ... ranks (other numbers are refused); on GPUs this "
+             "was not tried. Otherwise rank counts differ by float noise, on a GPU any two runs too, and "
+             "sums over ranks overlap the backward pass."),
         number("train.bucket_mb", 25, 0.001, 1e5,
                "MiB of gradients that are summed over the ranks at a time, during the backward pass.",
                Affects::run),

@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <utility>
 
-#include <ATen/Context.h>
 #include <ATen/ops/empty_like.h>
 #include <fmt/format.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/model/in_order.hpp"
 #include "mpira/train/window_plan.hpp"
 
 #include "engines.hpp"
@@ -71,6 +70,7 @@ public:
     TreeEngine(comm::CommView comm, std::vector<at::Tensor> parameters, EngineOptions const& options,
                std::shared_ptr<Timeline> timeline)
         : FlatEngine(comm, std::move(parameters), options, std::move(timeline), [](std::size_t) {}),
+          in_order_(gradients_.all().is_cuda()),
           micro_batches_(
               std::max(kLeastMicroBatches,
                        std::bit_ceil((options.batch + options.micro_batch - 1) / options.micro_batch))) {
@@ -81,7 +81,6 @@ public:
                         "so start it on a power of two of ranks, at most {}; or set train.deterministic = "
                         "false",
                         ranks, micro_batches_, micro_batches_));
-        if (gradients_.all().is_cuda()) forbid_atomics();
         each_ = static_cast<std::uint32_t>(micro_batches_ / ranks);
         first_ = each_ * static_cast<std::uint32_t>(comm.rank());
     }
@@ -165,16 +164,9 @@ private:
         if (!host.is_alias_of(gradients_.all())) gradients_.all().copy_(host);
     }
 
-    // A device's sums through atomics come out differently each time. cuBLAS asks for its setting in the
-    // environment, read when it is first used; fused attention in f32 has no backward without atomics.
-    static void forbid_atomics() {
-        ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
-        at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-        at::globalContext().setSDPUseMemEfficient(false);
-    }
-
     static constexpr std::size_t kPiece = std::size_t{1} << 20;
 
+    model::InOrder in_order_;      // a GPU's sums through atomics come out differently each time
     std::uint64_t micro_batches_;  // of a global batch
     std::uint32_t first_ = 0;      // of this rank
     std::uint32_t each_ = 0;       // rank's

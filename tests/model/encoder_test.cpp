@@ -3,6 +3,7 @@
 #include "model/encoder.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ops/cat.h>
@@ -191,16 +192,19 @@ TEST_P(EncoderTest, ManyWindowsHaveTheSameBits) {
     }
 }
 
-/// Widths with full and partial vectors, and one (20) that no kernel of a GPU takes.
+/// Widths with full and partial vectors, and one (20) that no kernel of a GPU takes; more rows than its
+/// warps.
 TEST_P(EncoderTest, NormalisesRowsOfAnyWidth) {
     auto const like = at::TensorOptions(GetParam().device).dtype(GetParam().type);
-    for (std::int64_t const dim : {8, 20, 64, 264, 768, 1024}) {
-        auto const z = on_device(uniform({5, dim}, 7, -3, 5)).to(GetParam().type);
+    std::vector<std::pair<std::int64_t, std::int64_t>> const sizes{
+        {5, 8}, {5, 20}, {5, 64}, {5, 264}, {5, 768}, {5, 1024}, {20000, 64}};  // a GPU's warps take several
+    for (auto const& [rows, dim] : sizes) {
+        auto const z = on_device(uniform({rows, dim}, 7, -3, 5)).to(GetParam().type);
         auto const shift = on_device(uniform({dim}, 8, -1, 1));
-        auto const dh = on_device(uniform({5, dim}, 9, -1, 1)).to(GetParam().type);
-        auto const before = on_device(uniform({5, dim}, 10, -1, 1)).to(GetParam().type);
-        auto h = at::empty({5, dim}, like);
-        auto scale = at::empty({5}, like.dtype(at::kFloat));
+        auto const dh = on_device(uniform({rows, dim}, 9, -1, 1)).to(GetParam().type);
+        auto const before = on_device(uniform({rows, dim}, 10, -1, 1)).to(GetParam().type);
+        auto h = at::empty({rows, dim}, like);
+        auto scale = at::empty({rows}, like.dtype(at::kFloat));
         normalise(z, shift, 1e-6, h, &scale);
         auto gradient = before.clone();
         add_normalise_backward(dh, h, scale, gradient);

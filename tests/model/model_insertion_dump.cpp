@@ -41,20 +41,21 @@ private:
     std::vector<TensorView> views_;
 };
 
-void dump(Case const& entry, std::filesystem::path const& folder) {
+void dump(Case const& entry, int device, std::filesystem::path const& folder) {
+    auto const name = entry.name + "_" + tests::name_of_device(device);
     tests::Table const table(entry.regions, entry.config.motifs());
     FeatureTable const view{table.regions, table.motifs, table.features, table.scales, table.accessibility};
-    auto const weights = folder / (entry.name + ".safetensors");
+    auto const weights = folder / (name + ".safetensors");
     tests::write_random_weights(weights, entry.config, entry.options.window);
-    InsertionPredictor expression(Predictor(weights), view, entry.options);
+    InsertionPredictor expression(Predictor(weights, {.device = device}), view, entry.options);
     std::optional<InsertionPredictor> accessibility;
     if (entry.with_accessibility) {
         auto config = entry.config;
         config.head = HeadKind::accessibility;
         config.outputs = 1;
-        auto const file = folder / (entry.name + ".accessibility.safetensors");
+        auto const file = folder / (name + ".accessibility.safetensors");
         tests::write_random_weights(file, config, entry.options.window, 6);
-        accessibility.emplace(Predictor(file), view, entry.options);
+        accessibility.emplace(Predictor(file, {.device = device}), view, entry.options);
     }
     ScreenShape const shape{.outputs = expression.predictor().card().names_of_outputs(),
                             .has_accessibility = entry.with_accessibility,
@@ -92,7 +93,7 @@ void dump(Case const& entry, std::filesystem::path const& folder) {
                                {"window", entry.options.window},
                                {"focus", entry.options.focus},
                                {"classes", shape.classes}};
-    out.write(folder / (entry.name + ".io.safetensors"), {{"mpira", about.dump()}});
+    out.write(folder / (name + ".io.safetensors"), {{"mpira", about.dump()}});
 }
 
 void dump_all(std::filesystem::path const& folder) {
@@ -103,7 +104,8 @@ void dump_all(std::filesystem::path const& folder) {
         {"edge", odd, false, {.window = 9, .focus = 0, .micro_batch = 8}, 9, 3},
         {"default_data", default_data, false, {.window = 50, .focus = 25, .micro_batch = 16}, 120, 40},
         {"full", GetConfig{}, false, {.window = 200, .focus = 100, .micro_batch = 2}, 210, 2}};
-    for (auto const& entry : cases) dump(entry, folder);
+    for (int const device : tests::devices())
+        for (auto const& entry : cases) dump(entry, device, folder);
 }
 
 }  // namespace

@@ -24,12 +24,14 @@ struct Values {
     std::vector<float> values;
 };
 
-void dump(std::string const& name, GetConfig const& config, bool one_query,
+void dump(std::string const& network, GetConfig const& config, bool one_query, int device,
           std::filesystem::path const& folder) {
+    auto const name = network + "_" + tests::name_of_device(device);
     auto const weights = folder / (name + ".safetensors");
     tests::write_random_weights(weights, config, kWindow);
     tests::Table const atlas(kRegions, config.motifs());
-    JacobianPredictor predictor(weights, {}, {.micro_batch = 3, .one_query = one_query, .steps = 50});
+    JacobianPredictor predictor(weights, {.device = device},
+                                {.micro_batch = 3, .one_query = one_query, .steps = 50});
     FeatureTable table;
     table.regions = kRegions;
     table.motifs = config.motifs();
@@ -124,10 +126,12 @@ void dump_all(std::filesystem::path const& folder) {
     GetConfig hidden = odd;
     hidden.head = HeadKind::accessibility;
     hidden.outputs = 1;
-    dump("odd", odd, true, folder);
-    dump("unshortened", odd, false, folder);
-    dump("small", small, true, folder);
-    dump("accessibility", hidden, true, folder);
+    for (int const device : tests::devices()) {
+        dump("odd", odd, true, device, folder);
+        dump("unshortened", odd, false, device, folder);
+        dump("small", small, true, device, folder);
+        dump("accessibility", hidden, true, device, folder);
+    }
 }
 
 }  // namespace

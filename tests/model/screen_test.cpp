@@ -34,7 +34,7 @@ TEST(ScreenNames, AreFixed) {
 }
 
 /// The statistics again, from the predictions of each arm.
-TEST_F(Screen, StatisticsAreThoseOfThePredictions) {
+TEST_P(Screen, StatisticsAreThoseOfThePredictions) {
     InsertionOptions const options{.window = kWindow, .focus = 4, .micro_batch = 4};
     auto expression = predictor(kTwoStrands, options);
     auto accessible = kTwoStrands;
@@ -119,7 +119,7 @@ TEST_F(Screen, StatisticsAreThoseOfThePredictions) {
     }
 }
 
-TEST_F(Screen, AnEarlyStopUsesTheFirstInsertionsAndNoOthers) {
+TEST_P(Screen, AnEarlyStopUsesTheFirstInsertionsAndNoOthers) {
     constexpr std::size_t kAll = 200;
     Draws draws(7, Stream::tests, 0);
     std::vector<std::int64_t> many(kAll);
@@ -171,18 +171,18 @@ TEST_F(Screen, AnEarlyStopUsesTheFirstInsertionsAndNoOthers) {
     auto const second = screen(kAll, (worst(at_128) + worst(sixty_four)) / 2);
     EXPECT_EQ(second.used, 128U);
     EXPECT_NEAR(value(second.statistics, "plus.element.mean"), value(at_128.statistics, "plus.element.mean"),
-                1e-6);
+                tolerance());
     EXPECT_EQ(value(second.statistics, "insertions.a") + value(second.statistics, "insertions.b"), 128);
 
     // Never: as without, but for where micro-batches are cut.
     auto const never = screen(kAll, 1e-9);
     EXPECT_EQ(never.used, kAll);
     for (std::size_t i = 0; i < names.size(); ++i)
-        EXPECT_NEAR(never.statistics[i], all.statistics[i], 1e-6) << names[i];
+        EXPECT_NEAR(never.statistics[i], all.statistics[i], tolerance()) << names[i];
     EXPECT_EQ(screen(40, 1e6).used, 40U);  // fewer than the first look
 }
 
-TEST_F(Screen, OneInsertionHasNoSpread) {
+TEST_P(Screen, OneInsertionHasNoSpread) {
     auto expression = predictor(kTwoStrands, {.window = kWindow, .focus = 4});
     ScreenShape const shape{.outputs = {"plus", "minus"}, .shuffled = false};
     std::vector<double> statistics(statistic_names(shape).size());
@@ -192,6 +192,9 @@ TEST_F(Screen, OneInsertionHasNoSpread) {
     EXPECT_TRUE(std::isnan(statistics[1]));
     EXPECT_TRUE(std::isnan(statistics[2]));
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, Screen, testing::ValuesIn(devices()),
+                         [](auto const& one) { return name_of_device(one.param); });
 
 }  // namespace
 }  // namespace mpira::model

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 
 #include "mpira/base/philox.hpp"
+#include "mpira/model/predictor.hpp"
 
 #include "support_torch.hpp"
 
@@ -58,6 +59,14 @@ Table::Table(std::int64_t region_count, std::int64_t motif_count)
       scales(uniform_values(static_cast<std::size_t>(motifs), 21, 1, 3)),
       accessibility(uniform_values(static_cast<std::size_t>(regions), 22, 0, 1.2)) {
     for (auto& value : features) value = std::max(value, 0.0F);
+}
+
+std::vector<int> devices() {
+    return cuda_device_count() > 0 ? std::vector{-1, 0} : std::vector{-1};
+}
+
+std::string name_of_device(int device) {
+    return device < 0 ? "host" : "gpu";
 }
 
 int dump_main(int argc, char** argv, char const* usage,

@@ -36,6 +36,10 @@ struct Table {
     std::vector<float> features, scales, accessibility;
 };
 
+/// As Compute::device: the host, and a GPU where one is visible.
+std::vector<int> devices();
+std::string name_of_device(int device);  ///< "host", "gpu"
+
 /// main() of a program that writes what a script in Python compares. `run` gets the words of the command line
 /// and returns whether they were as `usage` says.
 int dump_main(int argc, char** argv, char const* usage,

@@ -34,8 +34,12 @@ inline double apart(std::vector<float> const& a, std::vector<float> const& b) {
     return worst / size;
 }
 
-class Insertion : public testing::Test {
+/// On the host, or on a GPU.
+class Insertion : public testing::TestWithParam<int> {
 protected:
+    /// Of predictions that are the same but for float noise.
+    [[nodiscard]] static double tolerance() { return GetParam() < 0 ? 1e-6 : 1e-5; }
+
     Folder folder_;
     Table table_{40, 8};
     std::vector<std::int64_t> const starts_{0, 29, 3, 3, 17, 8, 29, 12, 5};
@@ -44,7 +48,7 @@ protected:
 
     InsertionPredictor predictor(GetConfig const& config, InsertionOptions const& options) {
         write_random_weights(folder_ / "w.safetensors", config, kWindow);
-        return {Predictor(folder_ / "w.safetensors"), view(table_), options};
+        return {Predictor(folder_ / "w.safetensors", {.device = GetParam()}), view(table_), options};
     }
     std::vector<float> predict(InsertionPredictor& predictor) {
         std::vector<float> out(starts_.size() * static_cast<std::size_t>(predictor.outputs()));
@@ -62,7 +66,7 @@ protected:
 
     /// The same by hand: windows built here, all regions predicted by Predictor.
     std::vector<float> by_hand(GetConfig const& config) {
-        Predictor const model(folder_ / "w.safetensors");
+        Predictor const model(folder_ / "w.safetensors", {.device = GetParam()});
         auto const features = static_cast<std::size_t>(config.features);
         auto const outputs = static_cast<std::size_t>(config.outputs);
         std::vector<float> result;

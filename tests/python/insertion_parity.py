@@ -92,7 +92,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.argv[1], folder], check=True)
         cases = sorted(glob.glob(os.path.join(folder, "*.io.safetensors")))
-        assert len(cases) == 4, cases
+        assert len(cases) in (4, 8), cases  # on the host, and on a GPU where there is one
         with torch.inference_mode():
             for case in cases:
                 check(case[: -len(".io.safetensors")])

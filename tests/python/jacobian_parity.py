@@ -126,7 +126,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.argv[1], folder], check=True)
         cases = sorted(glob.glob(os.path.join(folder, "*.io.safetensors")))
-        assert len(cases) == 4, cases
+        assert len(cases) in (4, 8), cases  # on the host, and on a GPU where there is one
         for io_file in cases:
             stem = io_file[: -len(".io.safetensors")]
             check(os.path.basename(stem), stem + ".safetensors", io_file)

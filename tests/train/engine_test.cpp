@@ -1,4 +1,5 @@
-// Gradients of a small network, summed over ranks by each engine, beside autograd's own over the whole batch.
+// Gradients of a small network, summed over ranks by each engine, beside autograd's own over the whole batch:
+// on the host, and on GPUs where a rank has one of its own.
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
@@ -21,7 +23,11 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/philox.hpp"
 #include "mpira/comm/communicator.hpp"
+#include "mpira/comm/devices.hpp"
+#include "mpira/model/predictor.hpp"
 #include "mpira/train/gradient_engine.hpp"
+
+#include "train/bucket_sum.hpp"
 
 namespace mpira::train {
 namespace {
@@ -36,13 +42,16 @@ at::Tensor drawn(std::vector<std::int64_t> const& shape, std::uint32_t number) {
 
 /// Three layers, a parameter that no loss depends on, and one that is a bucket by itself.
 struct Net {
-    Net() {
+    explicit Net(at::Device where) : device(where) {
+        auto const add = [&](std::vector<std::int64_t> const& shape, std::uint32_t number) {
+            parameters.push_back(drawn(shape, number).to(device).requires_grad_(true));
+        };
         for (std::uint32_t i = 0; i < 3; ++i) {
-            parameters.push_back(drawn({6, 6}, i).requires_grad_(true));
-            parameters.push_back(drawn({6}, 10 + i).requires_grad_(true));
+            add({6, 6}, i);
+            add({6}, 10 + i);
         }
-        parameters.push_back(drawn({5}, 20).requires_grad_(true));
-        parameters.push_back(drawn({100, 100}, 21).requires_grad_(true));
+        add({5}, 20);
+        add({100, 100}, 21);
     }
     /// Samples [first, end) of the batch, of `length` rows each.
     [[nodiscard]] at::Tensor loss(std::size_t first, std::size_t end, std::uint64_t length) const {
@@ -51,12 +60,13 @@ struct Net {
             samples.push_back(
                 drawn({static_cast<std::int64_t>(length), 6}, 100 + static_cast<std::uint32_t>(i)));
         }
-        auto x = at::cat(samples);
+        auto x = at::cat(samples).to(device);
         for (std::size_t layer = 0; layer < 3; ++layer) {
             x = at::linear(x, parameters[2 * layer], parameters[2 * layer + 1]).tanh();
         }
         return x.square().sum().add(parameters[7].square().sum().mul(x.sum()).mul(1e-3));
     }
+    at::Device device;
     std::vector<at::Tensor> parameters;
 };
 
@@ -68,7 +78,7 @@ std::vector<float> gradients_of(std::vector<at::Tensor> const& parameters) {
             all.insert(all.end(), static_cast<std::size_t>(parameter.numel()), 0.0F);
             continue;
         }
-        auto const flat = grad.contiguous();
+        auto const flat = grad.to(at::kCPU).contiguous();
         all.insert(all.end(), flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel());
     }
     return all;
@@ -83,19 +93,26 @@ StepSums take_step(GradientEngine& engine, Net const& net, std::span<std::uint64
     return engine.finish_step(wants_stop);
 }
 
-class EngineTest : public ::testing::Test {
+class EngineTest : public ::testing::TestWithParam<at::DeviceType> {
 protected:
-    EngineTest() { at::set_num_threads(1); }
+    void SetUp() override {
+        at::set_num_threads(1);
+        if (GetParam() == at::kCPU) return;
+        if (model::cuda_device_count() < world.on_this_node().size()) GTEST_SKIP() << "too few GPUs";
+        auto const chosen = comm::choose_device(world, comm::DeviceWish::cuda);
+        device = at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(chosen.ordinal));
+    }
     [[nodiscard]] bool deterministic_runs_here() const { return world.size() != 3; }
     comm::Communicator world = comm::Communicator::world();
+    at::Device device = at::kCPU;
 };
 
 std::vector<std::uint64_t> const kLengths{4, 4, 4, 7, 7, 4, 4, 4, 4, 4, 3};
 
-TEST_F(EngineTest, sums_are_the_gradients_of_the_whole_batch) {
+TEST_P(EngineTest, sums_are_the_gradients_of_the_whole_batch) {
     for (std::size_t const samples : {kLengths.size(), std::size_t{5}, std::size_t{1}, std::size_t{0}}) {
         auto const lengths = std::span(kLengths).first(samples);
-        Net const reference;
+        Net const reference(device);
         double loss = 0;
         for (std::size_t i = 0; i < samples; ++i) {
             auto const part = reference.loss(i, i + 1, lengths[i]);
@@ -106,7 +123,7 @@ TEST_F(EngineTest, sums_are_the_gradients_of_the_whole_batch) {
         for (bool const deterministic : {false, true}) {
             if (deterministic && !deterministic_runs_here()) continue;
             for (std::uint64_t const bucket_bytes : {1U, 200U, 100000U}) {
-                Net const net;
+                Net const net(device);
                 auto const engine = make_gradient_engine(world, net.parameters,
                                                          {.batch = kLengths.size(),
                                                           .micro_batch = 2,
@@ -137,12 +154,12 @@ TEST_F(EngineTest, sums_are_the_gradients_of_the_whole_batch) {
 }
 
 // The engine of a rank alone takes all micro-batches: the tree must give the same bits.
-TEST_F(EngineTest, the_tree_gives_the_same_bits_alone_and_together) {
+TEST_P(EngineTest, the_tree_gives_the_same_bits_alone_and_together) {
     if (!deterministic_runs_here()) {
         EXPECT_THROW(
             try {
                 auto const engine = make_gradient_engine(
-                    world, Net().parameters,
+                    world, Net(device).parameters,
                     {.batch = 8, .micro_batch = 2, .deterministic = true, .timeline = {}});
             } catch (Error const& error) {
                 EXPECT_EQ(error.origin(), Origin::usage);
@@ -156,8 +173,8 @@ TEST_F(EngineTest, the_tree_gives_the_same_bits_alone_and_together) {
     for (std::uint64_t const micro_batch : {1U, 2U, 32U}) {
         EngineOptions const options{
             .batch = kLengths.size(), .micro_batch = micro_batch, .deterministic = true, .timeline = {}};
-        Net const together;
-        Net const alone;
+        Net const together(device);
+        Net const alone(device);
         auto const engine = make_gradient_engine(world, together.parameters, options);
         auto const engine_alone = make_gradient_engine(self, alone.parameters, options);
         for (std::size_t const samples : {kLengths.size(), std::size_t{6}, std::size_t{2}}) {
@@ -172,11 +189,11 @@ TEST_F(EngineTest, the_tree_gives_the_same_bits_alone_and_together) {
     }
 }
 
-TEST_F(EngineTest, passes_cover_the_batch_once) {
+TEST_P(EngineTest, passes_cover_the_batch_once) {
     for (bool const deterministic : {false, true}) {
         if (deterministic && !deterministic_runs_here()) continue;
         auto const engine = make_gradient_engine(
-            world, Net().parameters,
+            world, Net(device).parameters,
             {.batch = 11, .micro_batch = 2, .deterministic = deterministic, .timeline = {}});
         for (std::size_t samples = 0; samples <= kLengths.size(); ++samples) {
             auto const lengths = std::span(kLengths).first(samples);
@@ -198,12 +215,30 @@ TEST_F(EngineTest, passes_cover_the_batch_once) {
     }
 }
 
+// Apart from an engine, which sums nothing on one rank.
+TEST_P(EngineTest, buckets_are_summed_in_the_order_they_were_started) {
+    auto const buffer = drawn({1000}, 30).to(device);
+    auto const before = buffer.to(at::kCPU, at::kFloat, false, true);
+    auto const make = buffer.is_cpu() ? make_host_bucket_sum : make_device_bucket_sum;
+    auto const sum = make(world, buffer, nullptr);
+    for (int step = 0; step < 3; ++step) {
+        buffer.copy_(before.mul(world.rank() + 1));
+        sum->start({.first = 600, .count = 400});
+        sum->start({.first = 0, .count = 500});
+        sum->wait();
+        auto const n = world.size();
+        auto expected = before.mul(n * (n + 1) / 2);
+        expected.narrow(0, 500, 100).copy_(before.narrow(0, 500, 100).mul(world.rank() + 1));  // in no bucket
+        EXPECT_TRUE(at::allclose(buffer.to(at::kCPU), expected, 1e-6, 1e-6)) << "step " << step;
+    }
+}
+
 // What the timeline holds, not how long anything took.
-TEST_F(EngineTest, the_timeline_names_every_rank_and_bucket) {
+TEST_P(EngineTest, the_timeline_names_every_rank_and_bucket) {
     namespace fs = std::filesystem;
     auto const file =
         fs::temp_directory_path() / world.bcast("mpira-timeline-" + std::to_string(::getpid()) + ".json");
-    Net const net;
+    Net const net(device);
     auto const engine = make_gradient_engine(
         world, net.parameters, {.batch = 11, .micro_batch = 2, .bucket_bytes = 200, .timeline = file});
     for (int step = 0; step < 3; ++step) take_step(*engine, net, kLengths);
@@ -238,6 +273,15 @@ TEST_F(EngineTest, the_timeline_names_every_rank_and_bucket) {
     }
     world.barrier();
 }
+
+std::vector<at::DeviceType> devices() {
+    std::vector<at::DeviceType> all{at::kCPU};
+    if (model::cuda_device_count() > 0) all.push_back(at::kCUDA);
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, EngineTest, ::testing::ValuesIn(devices()),
+                         [](auto const& one) { return one.param == at::kCPU ? "host" : "gpu"; });
 
 }  // namespace
 }  // namespace mpira::train

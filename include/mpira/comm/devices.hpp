@@ -26,10 +26,9 @@ struct Device {
 ///
 /// A rank that sees one device takes it (--gpus-per-task); a rank that sees several takes the one of its node
 /// rank. Refused, on all ranks with the same message: more ranks on a node than devices, and two ranks on one
-/// physical device (by UUID, gathered over the node), unless `share` says that is meant. `cuda` is refused
-/// where no device is seen or the build has no GPU support; `automatic` takes the CPU there, but only if no
-/// rank of the job sees a device.
-Device choose_device(Communicator const& world, DeviceWish wish, bool share = false);
+/// physical device (by UUID, gathered over the node). `cuda` is refused where no device is seen or the build
+/// has no GPU support; `automatic` takes the CPU there, but only if no rank of the job sees a device.
+Device choose_device(Communicator const& world, DeviceWish wish);
 
 /// Sums a million floats over all ranks through NCCL, on the devices that choose_device gave, compares the
 /// result, and says so; where there is no NCCL or no GPU, that. For `mpira doctor`. Errors: Origin::nccl or

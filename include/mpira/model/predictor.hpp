@@ -56,7 +56,7 @@ private:
 int cuda_device_count();
 
 /// Gives cached device memory back to the driver: what a retry after out-of-memory starts with. No-op on the
-/// CPU.
-void release_cached_device_memory();
+/// CPU. For handlers of an error that matters more: what fails here is not told.
+void release_cached_device_memory() noexcept;
 
 }  // namespace mpira::model

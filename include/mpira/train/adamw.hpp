@@ -43,7 +43,7 @@ private:
     AdamWOptions options_;
     std::vector<at::Tensor> first_;
     std::vector<at::Tensor> second_;
-    std::vector<at::Tensor> step_counts_;
+    at::Tensor step_count_;  // one for all: the kernel only reads it
     std::uint64_t steps_ = 0;
 };
 

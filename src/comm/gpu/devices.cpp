@@ -1,6 +1,7 @@
 #include "comm/gpu/devices.hpp"
 
 #include <cstddef>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -43,6 +44,8 @@ std::string why_none() {
 }
 
 void make_current(int ordinal) {
+    // cuBLAS reads it when its first handle is made: with it, the same product has the same bits each time.
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
     check(cudaSetDevice(ordinal), "cudaSetDevice");
 }
 

@@ -18,7 +18,7 @@ struct Seen {
 std::vector<Seen> visible_devices();
 /// Why visible_devices() was empty, in the driver's words.
 std::string why_none();
-/// cudaSetDevice.
+/// cudaSetDevice, before which it settles how cuBLAS will compute.
 void make_current(int ordinal);
 
 }  // namespace mpira::comm::gpu
