@@ -341,15 +341,16 @@ void JacobianPredictor::knock_out(JacobianWindow const& window, std::span<KnockO
             look_at(stop);
             auto const count = std::min(micro_batch, todo.size() - first);
             auto const n = static_cast<std::int64_t>(count);
-            auto changed = batch.x.repeat({n, 1, 1});
+            std::vector<std::int64_t> gone;  // values of all windows together: zeroed at once, not one by one
             for (std::size_t i = 0; i < count; ++i) {
                 auto const& change = changes[todo[first + i]];
-                auto column = changed[static_cast<std::int64_t>(i)].select(1, change.feature);
-                if (change.region == KnockOut::kAllRegions)
-                    column.zero_();
-                else
-                    column[change.region].zero_();
+                bool const all = change.region == KnockOut::kAllRegions;
+                for (auto r = all ? 0 : change.region; r < (all ? window.size : change.region + 1); ++r)
+                    gone.push_back((static_cast<std::int64_t>(i) * window.size + r) * config.features +
+                                   change.feature);
             }
+            auto const changed = batch.x.repeat({n, 1, 1});
+            changed.view({-1}).index_fill_(0, index_tensor(gone, state_->model.device), 0);
             auto const after = state_->read(state_->embed(changed), state_->repeated_focus(window, n));
             auto const lost = before.sub(after).select(1, window.output).to(at::kCPU).contiguous();
             for (std::size_t i = 0; i < count; ++i)

@@ -1,5 +1,6 @@
 // Windows without one of their regions, and the names of the places where tokens are read.
 #include <algorithm>
+#include <utility>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
@@ -9,6 +10,7 @@
 #include "mpira/model/jacobian.hpp"
 
 #include "jacobian_state.hpp"
+#include "readback.hpp"
 
 namespace mpira::model {
 namespace {
@@ -76,10 +78,18 @@ void JacobianPredictor::remove(JacobianWindow const& window, Removal how,
             return state.encoder->read(rows(tokens), qkv.defined() ? rows(qkv) : at::Tensor(),
                                        index_tensor(focus, state.model.device));
         };
+        Readback before;  // of the micro-batch before
+        auto const hand_over = [&](at::Tensor const& values, std::size_t first, std::span<float> out) {
+            Readback now;
+            now.add(values, first, outputs, out);
+            now.leave();
+            before.take();
+            before = std::move(now);
+        };
         std::vector<std::int64_t> sources, focus;
         if (!untouched.empty()) {
             append_sources(how, window.size, -1, sources);
-            copy_out(read(sources, 1, {1 + window.focus}).squeeze(0), untouched);
+            hand_over(read(sources, 1, {1 + window.focus}), 0, untouched);
         }
         auto const width = window.size + (how == Removal::zero ? 1 : 0);  // tokens of a changed window
         auto const micro_batch = static_cast<std::size_t>(state.options.micro_batch);
@@ -94,9 +104,9 @@ void JacobianPredictor::remove(JacobianWindow const& window, Removal how,
                                 (how == Removal::close && region < window.focus ? 1 : 0));
                 append_sources(how, window.size, region, sources);
             }
-            copy_out(read(sources, std::ssize(part), focus),
-                     predictions.subspan(first * outputs, part.size() * outputs));
+            hand_over(read(sources, std::ssize(part), focus), first, predictions);
         }
+        before.take();
     });
 }
 
