@@ -221,6 +221,14 @@ def check_silence():
         assert any(word in first.text for word in words[-2:]), first
 
 
+def check_full_output():
+    """A full disk under `mpira config lentimpra > lentimpra.toml` is told, and no cut file passes for a whole one."""
+    for words in (["config", "lentimpra"], ["man"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run([MPIRA, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert ended.returncode == 1 and "No space left on device" in ended.stderr, ended
+
+
 def main():
     import tempfile
     from pathlib import Path
@@ -234,6 +242,7 @@ def main():
                 print(f"FAILED {name} ({ranks} ranks): {error}", flush=True)
 
     check_silence()
+    check_full_output()
     failed = []
     with ThreadPoolExecutor(2) as pool:  # they wait for processes
         for i, (name, prepare, fragments) in enumerate(CASES):
