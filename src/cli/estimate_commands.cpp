@@ -79,7 +79,7 @@ void add_bench(CLI::App& app, CommandLine& line) {
     sub.add_option("--seconds", options.seconds, "Seconds of each part, about")
         ->check(CLI::Range(0.1, 1e5))
         ->capture_default_str();
-    sub.add_option("--output", line.output, "Also write the figures as JSON")->type_name("FILE");
+    add_output(sub, "--output", line.output, "Also write the figures as JSON");
     sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     sub.add_flag("--json", line.json, "JSON instead of the table");
 }
