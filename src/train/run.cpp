@@ -116,6 +116,7 @@ void check_output(Files const& files) {
     require(!files.weights.empty(), "where should the weights go? --output FILE.safetensors");
     require(files.weights.extension() == ".safetensors",
             fmt::format("{}: the name of weights ends in .safetensors", name));
+    require_file_or_nothing(files.weights);
     auto const folder = files.weights.has_parent_path() ? files.weights.parent_path() : fs::path(".");
     require(fs::is_directory(folder),
             fmt::format("{}: there is no folder {}; make it first (mkdir -p)", name, folder.string()));

@@ -2,6 +2,7 @@
 a result under the final name. A row: name, a function of the folder that prepares files and returns the command's
 words, and what the message must hold (all of them)."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,31 @@ def output_is_input(folder):
     finished(folder / "out.h5ad")
     return ["synthetic", *ROWS, "--set", f"input={folder / 'out.h5ad'}", "--fresh", "--overwrite", "--output",
             folder / "out.h5ad"]
+
+
+def over(make, *words):
+    """A table over what is no file: never put aside, and a pipe isn't waited on."""
+
+    def prepare(folder):
+        finished(folder / "in.h5ad")
+        make(folder / "out")
+        return ["export", folder / "in.h5ad", "--format", "tsv", "--output", folder / "out", *words]
+
+    return prepare
+
+
+def result_over_pipe(folder):
+    os.mkfifo(folder / "out.h5ad")
+    return ["synthetic", *ROWS, "--output", folder / "out.h5ad"]
+
+
+def over_its_own_folder(folder):
+    finished(folder / "out.h5ad")
+    return ["split", "--by", "chromosome", "--atlas", folder / "out.h5ad", "--output", f"{folder}/", "--overwrite"]
+
+
+def evaluation_over_its_own_folder(folder):
+    return ["evaluate", "no.h5ad", "--measured", over_its_own_folder(folder)[4], "--output", folder, "--overwrite"]
 
 
 BENCH = ["--small", "--seconds", "0.1"]
@@ -187,6 +213,13 @@ CASES = [
     ("seal onto itself", onto_itself("seal"), ["out.h5ad", "read here"]),
     ("export onto itself", onto_itself("export", "--format", "tsv"), ["out.h5ad", "read here"]),
     ("the output is an input", output_is_input, ["input", "out.h5ad", "can't be the output"]),
+    ("a file over a folder", over(lambda path: path.mkdir(), "--overwrite"), ["out is a folder; name a file"]),
+    ("a file over a link to a folder", over(lambda path: path.symlink_to("."), "--overwrite"), ["out is a folder"]),
+    ("a file over a pipe", over(os.mkfifo, "--overwrite"), ["out is a device or pipe; name a file"]),
+    ("a file over a device", lambda folder: [*over(lambda path: None)(folder)[:-1], "/dev/null"], ["/dev/null is a device"]),
+    ("a result over a pipe", result_over_pipe, ["out.h5ad is a device or pipe"]),
+    ("fold files over the folder of the atlas", over_its_own_folder, ["is a folder that holds", "out.h5ad"]),
+    ("an evaluation over the folder of the table", evaluation_over_its_own_folder, ["is a folder that holds", "out.h5ad"]),
     ("bench over a file", bench_over, ["bench.json", "--overwrite"]),
     ("bench into no folder", lambda folder: ["bench", *BENCH, "--folder", folder, "--output", folder / "no" / "b.json"], ["no folder"]),
     ("bench in no folder", lambda folder: ["bench", *BENCH, "--folder", folder / "no"], ["can't be made (No such file"]),

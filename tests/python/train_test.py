@@ -2,6 +2,7 @@
 kill -9, other rank counts, finished output, and wrong inputs by name."""
 
 import json
+import os
 import random
 import re
 import signal
@@ -168,6 +169,13 @@ def check_finished_output(folder):
     mpira(*train(folder, "--set", "train.batch=7", "--set", "train.epochs=1", "--fresh", output="c.safetensors"), code=0)
 
 
+def check_output_is_a_file(folder):
+    (folder / "d.safetensors").mkdir()
+    assert "is a folder" in mpira(*train(folder, "--fresh", "--overwrite", output="d.safetensors"), code=2).text
+    os.mkfifo(folder / "p.safetensors")
+    assert "device or pipe" in mpira(*train(folder, output="p.safetensors"), code=2).text
+
+
 def check_one_at_a_time(folder):
     """While a training goes on, status says so and another start is refused, also one that means to start over."""
     file, metrics = folder / "one.safetensors", folder / "one.metrics.jsonl"
@@ -259,6 +267,7 @@ def main():
         check_files(folder)
         check_resume(folder)
         check_finished_output(folder)
+        check_output_is_a_file(folder)
         check_one_at_a_time(folder)
         check_other_ways_of_holding_out(folder)
         check_wrong_inputs(folder)
