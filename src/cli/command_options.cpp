@@ -112,8 +112,9 @@ void describe_program(CLI::App& app, CommandLine& line) {
     add_settings_options(train, line);
     train.add_flag("--fresh", line.fresh,
                    "Start over instead of resuming (finished weights need --overwrite)");
-    train.add_flag("--overwrite", line.overwrite,
-                   "With --fresh: rename finished weights to FILE.old (or .old.2, ...)");
+    train.add_flag(
+        "--overwrite", line.overwrite,
+        "With --fresh: rename finished weights, their metrics and predictions to FILE.old (or .old.2, ...)");
 
     auto& folds = add_command(app, line, Command::folds, "folds", std::string(kFoldsSummary),
                               std::string(kFoldsExample));
@@ -152,7 +153,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
     merge.add_option("BASE", line.file, "The weights that the adaptor was trained on")->required();
     merge.add_option("ADAPTOR", line.adaptor, "Adaptor file")->required();
     add_output(merge, "--output", line.output, "The merged weights")->required();
-    merge.add_flag("--overwrite", line.overwrite, "Replace an existing file");
+    merge.add_flag("--overwrite", line.overwrite, kOverwriteFile);
 
     auto& plan =
         add_command(app, line, Command::plan, "plan",

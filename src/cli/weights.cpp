@@ -98,11 +98,19 @@ int show_weights(CommandLine const& line) {
 }
 
 int merge(CommandLine const& line) {
-    require(!line.output.empty(), "where should the merged weights go? --output FILE.safetensors");
-    require(line.overwrite || !fs::exists(line.output),
-            fmt::format("{} exists; --overwrite replaces it", line.output.string()));
-    refuse_input_as_output(line.output, std::array{line.file, line.adaptor});
-    auto const hash = model::merge_adaptor(line.file, line.adaptor, line.output);
+    auto const& output = line.output;
+    require(output.extension() == ".safetensors",
+            fmt::format("{}: the name of weights ends in .safetensors", output.string()));
+    require_file_or_nothing(output);
+    refuse_input_as_output(output, std::array{line.file, line.adaptor});
+    auto const is_there = [&] { return fs::exists(fs::symlink_status(output)); };
+    require(line.overwrite || !is_there(), fmt::format("{} exists; --overwrite renames it to {}",
+                                                       output.string(), aside_name(output).string()));
+    auto const draft =
+        draft_name(output);  // so that a merge that fails leaves the old weights in their place
+    auto const hash = model::merge_adaptor(line.file, line.adaptor, draft);
+    if (is_there()) fs::rename(output, aside_name(output));
+    fs::rename(draft, output);
     fmt::print("{}: {} with {} merged in, content hash {}\n", line.output.string(), line.file.string(),
                line.adaptor.string(), hash);
     return 0;
