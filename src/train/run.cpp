@@ -122,6 +122,15 @@ void check_output(Files const& files) {
             fmt::format("{}: there is no folder {}; make it first (mkdir -p)", name, folder.string()));
 }
 
+// The files of a finished run get other names, the weights last: until then a start finds it finished.
+void put_aside(Files const& files) {
+    if (!fs::exists(files.weights)) return;
+    if (fs::exists(files.metrics) && fs::file_size(files.metrics) > 0)
+        fs::copy_file(files.metrics, aside_name(files.metrics));  // the file itself carries this run's lock
+    for (auto const& file : {files.predictions, files.weights})
+        if (fs::exists(file)) fs::rename(file, aside_name(file));
+}
+
 // The lock that this run writes its files under, made ready for it; nothing when it was finished before.
 std::unique_ptr<RunLock> take_output(Files const& files, nlohmann::json const& identity,
                                      RunOptions const& options) {
@@ -130,7 +139,7 @@ std::unique_ptr<RunLock> take_output(Files const& files, nlohmann::json const& i
     if (is_finished(files, identity, options)) return nullptr;  // by a run that was just ending
     if (options.fresh) {
         remove_checkpoint(files.checkpoint);
-        if (fs::exists(files.weights)) fs::rename(files.weights, aside_name(files.weights));
+        put_aside(files);
     }
     return lock;
 }

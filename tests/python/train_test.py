@@ -155,10 +155,11 @@ def check_finished_output(folder):
     other = mpira(*train(folder, "--set", "train.lr=0.001"), code=2)
     assert "w.safetensors" in other.text and "train.lr" in other.text, other
     assert "--overwrite" in mpira(*train(folder, "--fresh"), code=2).text
-    before = (folder / "w.safetensors").read_bytes()
+    files = [folder / f"w.{ending}" for ending in ("safetensors", "metrics.jsonl", "heldout.tsv")]
+    before = [file.read_bytes() for file in files]
     mpira(*train(folder, "--fresh", "--overwrite", "--set", "train.epochs=2"), code=0)
-    assert (folder / "w.safetensors.old").read_bytes() == before
-    assert (folder / "w.safetensors").read_bytes() != before
+    for file, bytes_before in zip(files, before):
+        assert file.with_name(file.name + ".old").read_bytes() == bytes_before != file.read_bytes(), file
 
     running = Running(*train(folder, output="c.safetensors"))
     wait_until(lambda: epochs_in(folder / "c.metrics.jsonl") >= 2, what="2 epochs")
