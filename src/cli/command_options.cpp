@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "mpira/base/text.hpp"
 #include "mpira/jobs/table.hpp"
 
 #include "cli/train_entry.hpp"
@@ -79,6 +80,16 @@ CLI::App& add_command(CLI::App& app, CommandLine& line, Command command, std::st
 CLI::Option* add_output(CLI::App& app, std::string const& option, std::filesystem::path& value,
                         std::string const& what, std::string const& type) {
     return app.add_option(option, value, what)->type_name(type)->transform(CLI::Validator(as_output, ""));
+}
+
+CLI::Validator number_in(double least, double most) {
+    auto const range = fmt::format("[{:g} - {:g}]", least, most);
+    return {[=](std::string const& word) {
+                auto const number = text::to_number(word);
+                bool const fits = number && *number >= least && *number <= most;
+                return fits ? std::string() : fmt::format("'{}' is no number in {}", word, range);
+            },
+            "NUMBER in " + range};
 }
 
 void add_file(CLI::App& sub, CommandLine& line, std::string const& what) {
@@ -176,7 +187,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
                     "Rows a second a rank, of an earlier campaign on that device (its log's rows/s by its "
                     "ranks), instead "
                     "of measuring here")
-        ->check(CLI::PositiveNumber);
+        ->check(number_in(1e-9, 1e15));
 
     add_estimate_commands(app, line);
 

@@ -32,6 +32,8 @@ inline constexpr char const* kOverwriteFolder =
 /// refused.
 CLI::Option* add_output(CLI::App& app, std::string const& option, std::filesystem::path& value,
                         std::string const& what, std::string const& type = "FILE");
+/// A number in this range, its ends included. Unlike CLI::Range and the like it takes no NaN.
+CLI::Validator number_in(double least, double most);
 /// The command's FILE.
 void add_file(CLI::App& sub, CommandLine& line, std::string const& what);
 

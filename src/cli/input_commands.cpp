@@ -53,7 +53,7 @@ void add_split(CLI::App& app, CommandLine& line) {
         sub.add_option(name, value, what)->type_name("FILE");
     };
     auto const number = [&](char const* name, std::int64_t& value, char const* what, double least) {
-        sub.add_option(name, value, what)->check(CLI::Range(least, 1e9))->capture_default_str();
+        sub.add_option(name, value, what)->check(number_in(least, 1e9))->capture_default_str();
     };
     sub.add_option("--by", options.by,
                    "What is held out together: a chromosome, a block, the blocks that an alignment joins "

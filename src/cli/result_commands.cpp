@@ -74,7 +74,7 @@ void add_evaluate(CLI::App& app, CommandLine& line) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     sub.add_option("--min-barcodes", options.least_barcodes,
                    "A replicate of an element with fewer barcodes is missing")
-        ->check(CLI::Range(0.0, 1e9))
+        ->check(number_in(0, 1e9))
         ->capture_default_str();
     sub.add_option("--controls", options.controls,
                    "Group of the assay's negative controls: active is what exceeds their 95th percentile")

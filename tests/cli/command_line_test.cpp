@@ -104,6 +104,21 @@ TEST(CommandLine, CompletionKnowsCommandsOptionsAndSettings) {
     }
 }
 
+TEST(CommandLine, ANumberIsFinite) {
+    for (char const* number : {"nan", "-nan", "inf", "-1", "1e300"}) {
+        for (std::vector<char const*> words :
+             {std::vector<char const*>{"evaluate", "x", "--output", "y", "--min-barcodes"},
+              {"plan", "synthetic", "--rate"},
+              {"bench", "--seconds"},
+              {"simulate", "--sigma"},
+              {"split", "--by", "block", "--output", "y", "--margin-bp"}}) {
+            words.push_back(number);
+            EXPECT_EQ(parse(words).exit_code, 2) << words.front() << ' ' << number;
+        }
+    }
+    EXPECT_EQ(parse({"plan", "synthetic", "--rate", "2.5"}).line->plan.rate, 2.5);
+}
+
 TEST(CommandLine, NumbersOfUnitsMayHaveAnExponent) {
     char const* const words[] = {"mpira", "simulate", "--units", "1e3"};
     auto const parsed = parse_command_line(4, words);
