@@ -1,6 +1,7 @@
 """`mpira train` from settings to files, on a small genome with a planted motif: what it leaves, stopping and going on,
 kill -9, other rank counts, finished output, and wrong inputs by name."""
 
+import gzip
 import json
 import os
 import random
@@ -152,6 +153,9 @@ def check_resume(folder):
 
 def check_finished_output(folder):
     assert "finished already" in mpira(*train(folder), code=0).text
+    (folder / "folds.tsv.gz").write_bytes(gzip.compress((folder / "folds.tsv").read_bytes()))
+    again = mpira(*train(folder, "--set", f"holdout.folds={folder / 'folds.tsv.gz'}"), code=0)
+    assert "finished already" in again.text, f"the same folds:\n{again}"
     other = mpira(*train(folder, "--set", "train.lr=0.001"), code=2)
     assert "w.safetensors" in other.text and "train.lr" in other.text, other
     assert "--overwrite" in mpira(*train(folder, "--fresh"), code=2).text
