@@ -89,9 +89,14 @@ std::string_view leaf_of(std::string_view key) {
     return key.substr(key.rfind('.') + 1);  // npos + 1 is 0: a key without a table
 }
 
-/// ", did you mean 'x'?": a key of that name in another table, else the nearest key, else the key with the
-/// nearest name in any table.
+/// ", did you mean 'x'?": where a table was taken for a key, or a key for a table, that key; else a key of
+/// that name in another table, else the nearest key, else the key with the nearest name in any table.
 std::string hint_for(std::string_view wrong, std::vector<std::string> const& known) {
+    auto const is_in = [](std::string_view key, std::string_view table) {
+        return key.size() > table.size() && key.starts_with(table) && key[table.size()] == '.';
+    };
+    for (auto const& key : known)
+        if (is_in(key, wrong) || is_in(wrong, key)) return fmt::format(", did you mean '{}'?", key);
     std::vector<std::string> leaves;
     for (auto const& key : known) leaves.emplace_back(leaf_of(key));
     auto const key_with = [&](std::string_view leaf) -> std::string const& {
