@@ -198,12 +198,16 @@ def status_while_it_runs(folder):
     read_anndata(file)
     run.signal(signal.SIGUSR1)
     run.wait(20)
+    checked = mpira("verify", file, code=0).stdout
+    assert re.search(r"checked (\d+) of \1 finished units; \d+ are not computed", checked), checked
+    sealed = mpira("seal", file, "--partial", "--output", folder / "partial.h5ad", code=0).stdout
+    assert re.search(r": \d+ units; \d+ are not computed", sealed), sealed
 
 
 def verify_and_seal(folder):
     file = folder / "a.h5ad"
     mpira("synthetic", *SMALL, "--output", file, ranks=2, code=0)
-    assert "58 finished units" in mpira("verify", file, code=0).stdout
+    assert "checked 58 of 58 finished units\n" in mpira("verify", file, code=0).stdout
     sealed = folder / "sealed.h5ad"
     mpira("seal", file, "--output", sealed, code=0)
     np.testing.assert_array_equal(read_anndata(sealed).X, synthetic_rows(np.arange(400), 5))
