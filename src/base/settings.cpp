@@ -245,7 +245,9 @@ std::string commented_toml(std::span<SettingSpec const> schema, std::string_view
         if (!spec.choices.empty()) out += fmt::format("# One of: {}.\n", fmt::join(spec.choices, ", "));
         if (spec.affects == Affects::run) out += "# May change when a campaign is resumed.\n";
         bool const required = std::holds_alternative<std::monostate>(spec.fallback);
-        out += fmt::format("{}{} = {}{}\n", required ? "# " : "", leaf, toml_value(spec.fallback),
+        auto const value =
+            required && spec.kind == SettingKind::texts ? std::string("[]") : toml_value(spec.fallback);
+        out += fmt::format("{}{} = {}{}\n", required ? "# " : "", leaf, value,
                            required ? fmt::format("  # required: {}", name_of(spec.kind)) : "");
     };
     // TOML wants the keys without a table before the first table.
