@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -71,7 +73,10 @@ void print_card(fs::path const& file, model::ModelCard const& card) {
          fmt::format("{} ({:.4g} to {:.4g})", card.scale_set.empty() ? "-" : card.scale_set, *least, *most));
     std::vector<std::string> held_out;
     for (auto const& interval : card.held_out) {
-        held_out.push_back(fmt::format("{}:{}-{}", interval.chromosome, interval.start, interval.end));
+        bool const whole = interval.start == 0 && interval.end == std::numeric_limits<std::int64_t>::max();
+        held_out.push_back(whole
+                               ? interval.chromosome
+                               : fmt::format("{}:{}-{}", interval.chromosome, interval.start, interval.end));
     }
     line("held out", fmt::format("{}", fmt::join(held_out, ", ")));
     line("parents", fmt::format("{}", fmt::join(card.parents, ", ")));

@@ -39,6 +39,8 @@ std::string figures(Score const& score) {
 // A line of the metrics file; what the base saw of the held-out part is said beside every figure.
 std::string line_of(EpochRecord const& record, Inputs const& inputs) {
     auto json = to_json(record);
+    json["epochs"] =
+        inputs.recipe.epochs;  // for the status: no checkpoint says it before the first, or after
     if (!inputs.base_saw.empty()) json["base_saw"] = inputs.base_saw;
     return json.dump() + '\n';
 }
@@ -167,6 +169,9 @@ int train_and_write(comm::CommView comm, Settings const& settings, RunOptions co
             log::info("{} epochs, {} steps of {} windows", inputs.recipe.epochs, start.total_steps,
                       inputs.recipe.batch);
             for (auto const& sentence : inputs.warnings) log::warning("{}", sentence);
+            if (inputs.recipe.epochs == 0)
+                log::warning(
+                    "train.epochs = 0: nothing is trained; the weights are those that it begins with");
             for (auto const& sentence : inputs.base_saw) log::info("note: {}", sentence);
             if (start.resumed) {
                 log::info("resumed from {}: {} epochs done", files.checkpoint.string(), start.history.size());

@@ -153,6 +153,7 @@ def check_resume(folder):
 
 def check_finished_output(folder):
     assert "finished already" in mpira(*train(folder), code=0).text
+    assert "epochs     30 of 30 done" in mpira("status", folder / "w.safetensors", code=0).stdout
     (folder / "folds.tsv.gz").write_bytes(gzip.compress((folder / "folds.tsv").read_bytes()))
     again = mpira(*train(folder, "--set", f"holdout.folds={folder / 'folds.tsv.gz'}"), code=0)
     assert "finished already" in again.text, f"the same folds:\n{again}"
@@ -164,6 +165,9 @@ def check_finished_output(folder):
     mpira(*train(folder, "--fresh", "--overwrite", "--set", "train.epochs=2"), code=0)
     for file, bytes_before in zip(files, before):
         assert file.with_name(file.name + ".old").read_bytes() == bytes_before != file.read_bytes(), file
+
+    still = mpira(*train(folder, "--set", "train.epochs=0", output="still.safetensors"), code=0)
+    assert "nothing is trained" in still.text, still
 
     running = Running(*train(folder, output="c.safetensors"))
     wait_until(lambda: epochs_in(folder / "c.metrics.jsonl") >= 2, what="2 epochs")
@@ -188,7 +192,7 @@ def check_one_at_a_time(folder):
     long = ["--set", "train.epochs=100000"]
     running = Running(*train(folder, *long, output=file.name))
     wait_until(lambda: epochs_in(metrics) >= 2, what="2 epochs")
-    assert status(file)["outcome"] == "running"
+    assert status(file)["outcome"] == "running" and status(file)["epochs"] == 100000
     text = mpira("status", file, code=0).stdout
     assert "outcome    running" in text and "next" not in text, text
     for other in [Running(*train(folder, *words, output=file.name), ranks=ranks) for words, ranks in
@@ -260,6 +264,7 @@ def check_other_ways_of_holding_out(folder):
         if "chr3" in words[1]:
             ((chrom, start, end),) = card["held_out"]
             assert chrom == "chr3" and start == 0 and end > CHROMS["chr3"], card["held_out"]
+            assert re.search(r"held out +chr3\n", mpira("weights", folder / "h.safetensors", code=0).stdout)
         again = mpira(*train(folder, *NO_FOLD, *words, "--set", "train.epochs=1", "--set", "holdout.margin_bp=0",
                              output="h.safetensors"), code=0)
         assert "finished already" in again.text, again
