@@ -246,6 +246,12 @@ def plan_and_tables(folder):
     assert "Open MPI" in mpira("--version", code=0).stdout or "MPI" in mpira("--version", code=0).stdout
     script = mpira("completion", "bash", code=0).stdout
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    for words, offered in ((("export", "--format", "b"), "bedgraph bigwig"), (("split", "--by", ""), "chromosome block homology cell_type")):
+        asked = f"COMP_WORDS=(mpira {' '.join(words[:2])} '{words[2]}'); COMP_CWORD=3; _mpira; echo ${{COMPREPLY[@]}}"
+        done = subprocess.run(["bash"], input=script + asked, text=True, capture_output=True, check=False)
+        assert done.stdout.strip() == offered, done
+    page = mpira("man", "export", code=0).stdout.splitlines()[0]
+    assert re.fullmatch(r'\.TH MPIRA.+EXPORT 1 ".*" "mpira [0-9.]+" "User Commands"', page), page
 
 
 def the_doctor(folder):
