@@ -119,12 +119,16 @@ Settings::Settings(std::span<SettingSpec const> schema, std::string source)
 }
 
 void Settings::refuse(std::string_view key, std::string_view what) const {
-    fail_usage(fmt::format("{}: {}: {}", source_, key, what));
+    bool const by_option = given_by_option_.contains(key);
+    fail_usage(by_option ? fmt::format("{} {}: {}", kSetOption, key, what)
+                         : fmt::format("{}: {}: {}", source_, key, what));
 }
 
 void Settings::set(std::string const& key, SettingValue value, std::string_view where) {
     SettingSpec const* const spec = find(schema_, key);
-    auto const named = fmt::format("{} ({})", key, where);
+    bool const by_option = where == kSetOption;
+    if (by_option) given_by_option_.insert(key);
+    auto const named = by_option ? key : fmt::format("{} ({})", key, where);
     if (spec == nullptr) {
         std::vector<std::string> known;
         for (auto const& one : schema_) known.push_back(one.key);

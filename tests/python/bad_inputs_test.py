@@ -175,6 +175,7 @@ CASES = [
     ("--set without value", synthetic(None, "--set", "rows"), ["--set rows", "key.path=value"]),
     ("--set of an unknown key", synthetic(None, "--set", "row=1"), ["--set", "'row", "'rows'"]),
     ("--set of a wrong value", synthetic(None, "--set", "rows=lots"), ["rows", "--set", "an integer"]),
+    ("--set of what a job refuses", synthetic("seed = 1\n", *ROWS, "--set", "fail.always=x"), ["mpira: --set fail.always: "]),
     ("--set of a broken list", synthetic(None, "--set", "fail.always=[a]"), ["--set fail.always=[a]", "fail.always=a,b"]),
     ("key without its table", synthetic("mean_ms = 2\n"), ["line 1", "'duration.mean_ms'"]),
     ("input is missing", synthetic("input = \"no/such\"\n", *ROWS), ["no/such"]),
