@@ -44,6 +44,8 @@ genome::ElementSource source_of(Settings const& settings) {
         settings.refuse("elements.fasta", "give exactly one of elements.fasta and elements.bed");
     if (!source.bed.empty() && source.genome.empty())
         settings.refuse("elements.genome", "elements.bed needs the FASTA its intervals are cut from");
+    if (source.group_column > 0 && (source.bed.empty() || !source.groups.empty()))
+        settings.refuse("elements.group_column", "is of elements.bed, and excludes elements.groups");
     return source;
 }
 

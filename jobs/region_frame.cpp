@@ -19,7 +19,10 @@ store::Frame region_frame(std::span<genome::Region const> regions, std::span<std
                           genome::ChromSizes const& chroms) {
     bool const use_names = names_differ(names);
     if (!names.empty() && !use_names)
-        log::info("names of regions are not unique; regions are called chrom:start-end instead");
+        log::info(
+            "regions are called chrom:start-end: several have one name in column 4, which of mpira regions' "
+            "files "
+            "is their origin");
     store::Frame frame;
     store::StringColumn chrom{"chrom", {}, true};
     store::IntegerColumn start{"start", {}};

@@ -1,5 +1,6 @@
 #include "mpira/base/draft_file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
@@ -63,6 +64,15 @@ int open_made(std::filesystem::path const& path) {
     if (ours && ::fchmod(made.get(), info.st_mode & kMode) == 0) return made.release();
     errno = EPERM;
     return -1;
+}
+
+bool is_in(std::filesystem::path const& folder, std::filesystem::path const& file) {
+    std::error_code unknown;
+    if (file.empty() || !std::filesystem::is_directory(folder, unknown)) return false;
+    auto const outer = std::filesystem::canonical(folder, unknown);
+    auto const inner = std::filesystem::canonical(file, unknown);
+    return !unknown &&
+           std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 void sync_folder(std::filesystem::path const& folder) {
@@ -131,12 +141,24 @@ bool same_file(std::filesystem::path const& one, std::filesystem::path const& ot
     return std::filesystem::equivalent(one, other, unknown) && !unknown;
 }
 
+void require_file_or_nothing(std::filesystem::path const& output) {
+    std::error_code unknown;
+    auto const status = std::filesystem::status(output, unknown);
+    if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
+    fail_usage(fmt::format("output {} is {}; name a file", output.string(),
+                           std::filesystem::is_directory(status) ? "a folder" : "a device or pipe"));
+}
+
 void refuse_input_as_output(std::filesystem::path const& output,
                             std::span<std::filesystem::path const> inputs) {
-    for (auto const& input : inputs)
+    for (auto const& input : inputs) {
         require(!same_file(input, output),
                 fmt::format("output {} is {}, which is read here; name another --output", output.string(),
                             input == output ? "an input" : input.string()));
+        require(!is_in(output, input),
+                fmt::format("output {} is a folder that holds {}, which is read here; name another --output",
+                            output.string(), input.string()));
+    }
 }
 
 void replace_file(std::filesystem::path const& file, std::function<void(int descriptor)> const& write) {

@@ -19,6 +19,14 @@ bool begins_with(std::span<std::byte const> bytes, std::string_view magic) {
     return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
 }
 
+/// Of old Macs: CR alone, by which a whole file would be one line.
+void refuse_old_line_ends(std::string_view text, std::filesystem::path const& file) {
+    auto const first = text.find_first_of("\r\n");
+    if (first == std::string_view::npos || text[first] == '\n' || first + 1 == text.size()) return;
+    if (text[first + 1] != '\n' && text.find('\n') == std::string_view::npos)
+        fail_usage(fmt::format("{}: {}", file.string(), kOldLineEnds));
+}
+
 }  // namespace
 
 MappedText::MappedText(std::filesystem::path const& file) : file_(file), mapping_(file) {
@@ -29,7 +37,10 @@ MappedText::MappedText(std::filesystem::path const& file) : file_(file), mapping
         if (begins_with(content_, magic))
             fail_usage(fmt::format("{}: compressed, and not by gzip; unpack it first", file.string()));
     }
-    if (!begins_with(content_, "\x1f\x8b")) return;
+    if (!begins_with(content_, "\x1f\x8b")) {
+        refuse_old_line_ends(all(), file);
+        return;
+    }
     auto [unpacked, fits] = gunzip(content_, kMostUnpacked);
     if (!fits)
         fail_usage(
@@ -44,6 +55,7 @@ MappedText::MappedText(std::filesystem::path const& file) : file_(file), mapping
     unpacked_ = *std::move(unpacked);
     content_ = unpacked_;
     mapping_.reset();
+    refuse_old_line_ends(all(), file);
 }
 
 std::string_view MappedText::all() const noexcept {

@@ -89,9 +89,14 @@ std::string_view leaf_of(std::string_view key) {
     return key.substr(key.rfind('.') + 1);  // npos + 1 is 0: a key without a table
 }
 
-/// ", did you mean 'x'?": a key of that name in another table, else the nearest key, else the key with the
-/// nearest name in any table.
+/// ", did you mean 'x'?": where a table was taken for a key, or a key for a table, that key; else a key of
+/// that name in another table, else the nearest key, else the key with the nearest name in any table.
 std::string hint_for(std::string_view wrong, std::vector<std::string> const& known) {
+    auto const is_in = [](std::string_view key, std::string_view table) {
+        return key.size() > table.size() && key.starts_with(table) && key[table.size()] == '.';
+    };
+    for (auto const& key : known)
+        if (is_in(key, wrong) || is_in(wrong, key)) return fmt::format(", did you mean '{}'?", key);
     std::vector<std::string> leaves;
     for (auto const& key : known) leaves.emplace_back(leaf_of(key));
     auto const key_with = [&](std::string_view leaf) -> std::string const& {
@@ -114,12 +119,16 @@ Settings::Settings(std::span<SettingSpec const> schema, std::string source)
 }
 
 void Settings::refuse(std::string_view key, std::string_view what) const {
-    fail_usage(fmt::format("{}: {}: {}", source_, key, what));
+    bool const by_option = given_by_option_.contains(key);
+    fail_usage(by_option ? fmt::format("{} {}: {}", kSetOption, key, what)
+                         : fmt::format("{}: {}: {}", source_, key, what));
 }
 
 void Settings::set(std::string const& key, SettingValue value, std::string_view where) {
     SettingSpec const* const spec = find(schema_, key);
-    auto const named = fmt::format("{} ({})", key, where);
+    bool const by_option = where == kSetOption;
+    if (by_option) given_by_option_.insert(key);
+    auto const named = by_option ? key : fmt::format("{} ({})", key, where);
     if (spec == nullptr) {
         std::vector<std::string> known;
         for (auto const& one : schema_) known.push_back(one.key);
@@ -246,7 +255,9 @@ std::string commented_toml(std::span<SettingSpec const> schema, std::string_view
         if (!spec.choices.empty()) out += fmt::format("# One of: {}.\n", fmt::join(spec.choices, ", "));
         if (spec.affects == Affects::run) out += "# May change when a campaign is resumed.\n";
         bool const required = std::holds_alternative<std::monostate>(spec.fallback);
-        out += fmt::format("{}{} = {}{}\n", required ? "# " : "", leaf, toml_value(spec.fallback),
+        auto const value =
+            required && spec.kind == SettingKind::texts ? std::string("[]") : toml_value(spec.fallback);
+        out += fmt::format("{}{} = {}{}\n", required ? "# " : "", leaf, value,
                            required ? fmt::format("  # required: {}", name_of(spec.kind)) : "");
     };
     // TOML wants the keys without a table before the first table.

@@ -1,5 +1,11 @@
 #include "cli/command_options.hpp"
 
+#include <algorithm>
+#include <cstddef>
+
+#include <fmt/format.h>
+
+#include "mpira/base/text.hpp"
 #include "mpira/jobs/table.hpp"
 
 #include "cli/train_entry.hpp"
@@ -7,6 +13,29 @@
 
 namespace mpira::cli {
 namespace {
+
+std::string as_output(std::string& name) {
+    if (name.empty()) return {};  // refuse_empty's
+    name.erase(std::max(name.find_last_not_of('/') + 1, std::size_t{1}));
+    auto const last = std::filesystem::path(name).filename();
+    if (name != "/" && last != "." && last != "..") return {};
+    return fmt::format("{} is a folder that other files are in; name a new file or folder", name);
+}
+
+/// What an unset variable of a script leaves; it must not pass for an option that isn't given.
+std::string refuse_empty(std::string const& name) {
+    return name.empty() ? "the name is empty (a variable that is not set?)" : "";
+}
+
+void refuse_empty_names(CLI::App& app) {
+    for (auto* const sub : app.get_subcommands(nullptr)) {
+        for (auto* const option : sub->get_options()) {
+            auto const type = option->get_type_name();
+            if (type == "FILE" || type == "FOLDER" || type == "BED")
+                option->check(CLI::Validator(refuse_empty, ""));
+        }
+    }
+}
 
 /// The options shared by everything that makes a campaign from settings.
 void add_settings_options(CLI::App& app, CommandLine& line) {
@@ -17,8 +46,7 @@ void add_settings_options(CLI::App& app, CommandLine& line) {
         ->type_name("KEY=VALUE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    app.add_option("--output", line.output, "Result file (weights of train), over the setting 'output'")
-        ->type_name("FILE");
+    add_output(app, "--output", line.output, "Result file (weights of train), over the setting 'output'");
 }
 
 void add_campaign_options(CLI::App& app, CommandLine& line) {
@@ -47,6 +75,21 @@ CLI::App& add_command(CLI::App& app, CommandLine& line, Command command, std::st
     sub->group("Commands");
     sub->parse_complete_callback([&line, command] { line.command = command; });
     return *sub;
+}
+
+CLI::Option* add_output(CLI::App& app, std::string const& option, std::filesystem::path& value,
+                        std::string const& what, std::string const& type) {
+    return app.add_option(option, value, what)->type_name(type)->transform(CLI::Validator(as_output, ""));
+}
+
+CLI::Validator number_in(double least, double most) {
+    auto const range = fmt::format("[{:g} - {:g}]", least, most);
+    return {[=](std::string const& word) {
+                auto const number = text::to_number(word);
+                bool const fits = number && *number >= least && *number <= most;
+                return fits ? std::string() : fmt::format("'{}' is no number in {}", word, range);
+            },
+            "NUMBER in " + range};
 }
 
 void add_file(CLI::App& sub, CommandLine& line, std::string const& what) {
@@ -80,8 +123,9 @@ void describe_program(CLI::App& app, CommandLine& line) {
     add_settings_options(train, line);
     train.add_flag("--fresh", line.fresh,
                    "Start over instead of resuming (finished weights need --overwrite)");
-    train.add_flag("--overwrite", line.overwrite,
-                   "With --fresh: rename finished weights to FILE.old (or .old.2, ...)");
+    train.add_flag(
+        "--overwrite", line.overwrite,
+        "With --fresh: rename finished weights, their metrics and predictions to FILE.old (or .old.2, ...)");
 
     auto& folds = add_command(app, line, Command::folds, "folds", std::string(kFoldsSummary),
                               std::string(kFoldsExample));
@@ -100,7 +144,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
         add_command(app, line, Command::seal, "seal", "write a compressed copy, every checksum verified",
                     "mpira seal screen.h5ad --output screen.sealed.h5ad");
     add_file(seal, line, "Result file");
-    seal.add_option("--output", line.output, "The copy (default: FILE.sealed.h5ad)")->type_name("FILE");
+    add_output(seal, "--output", line.output, "The copy (default: FILE.sealed.h5ad)");
     seal.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     seal.add_flag("--partial", line.partial, "Also when the campaign is not finished");
 
@@ -119,8 +163,8 @@ void describe_program(CLI::App& app, CommandLine& line) {
                     "adapted.safetensors");
     merge.add_option("BASE", line.file, "The weights that the adaptor was trained on")->required();
     merge.add_option("ADAPTOR", line.adaptor, "Adaptor file")->required();
-    merge.add_option("--output", line.output, "The merged weights")->type_name("FILE")->required();
-    merge.add_flag("--overwrite", line.overwrite, "Replace an existing file");
+    add_output(merge, "--output", line.output, "The merged weights")->required();
+    merge.add_flag("--overwrite", line.overwrite, kOverwriteFile);
 
     auto& plan =
         add_command(app, line, Command::plan, "plan",
@@ -143,7 +187,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
                     "Rows a second a rank, of an earlier campaign on that device (its log's rows/s by its "
                     "ranks), instead "
                     "of measuring here")
-        ->check(CLI::PositiveNumber);
+        ->check(number_in(1e-9, 1e15));
 
     add_estimate_commands(app, line);
 
@@ -155,8 +199,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
     auto& doctor =
         add_command(app, line, Command::doctor, "doctor", "can this place run mpira? use the real launcher",
                     "srun mpira doctor --output /scratch/me/doctor.h5ad");
-    doctor.add_option("--output", line.output, "Scratch file for the write test, on the file system to use")
-        ->type_name("FILE");
+    add_output(doctor, "--output", line.output, "Scratch file for the write test, on the file system to use");
     auto& completion = add_command(app, line, Command::completion, "completion",
                                    "a completion script for your shell", "source <(mpira completion bash)");
     completion.add_option("SHELL", line.shell, "bash or zsh")
@@ -165,6 +208,7 @@ void describe_program(CLI::App& app, CommandLine& line) {
     auto& man = add_command(app, line, Command::man, "man", "the manual page, of mpira or of a command",
                             "mpira man lentimpra > mpira-lentimpra.1; man ./mpira-lentimpra.1");
     man.add_option("COMMAND", line.page, "Its page (default: of mpira itself)");
+    refuse_empty_names(app);
 }
 
 }  // namespace mpira::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -27,6 +28,12 @@ inline constexpr char const* kOverwriteFile =
 inline constexpr char const* kOverwriteFolder =
     "Rename an existing output to FOLDER.old (or .old.2, ...: no copy is lost)";
 
+/// Of a name that is to be made: a trailing slash, as shells complete a folder with, goes; . and .. are
+/// refused.
+CLI::Option* add_output(CLI::App& app, std::string const& option, std::filesystem::path& value,
+                        std::string const& what, std::string const& type = "FILE");
+/// A number in this range, its ends included. Unlike CLI::Range and the like it takes no NaN.
+CLI::Validator number_in(double least, double most);
 /// The command's FILE.
 void add_file(CLI::App& sub, CommandLine& line, std::string const& what);
 

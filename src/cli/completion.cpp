@@ -1,10 +1,13 @@
 #include "cli/completion.hpp"
 
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "mpira/base/text.hpp"
 
 #include "cli/schemas.hpp"
 
@@ -16,6 +19,17 @@ std::vector<std::string> long_options(CLI::App& app) {
     for (auto const* option : app.get_options())
         for (auto const& name : option->get_lnames()) names.push_back("--" + name);
     return names;
+}
+
+/// The only values that an option takes, by the type that --help shows, "TEXT:{tsv,bedgraph}"; else nothing.
+std::vector<std::string> choices_of(CLI::Option const& option) {
+    auto const type = option.get_type_name();
+    auto const open = type.find(":{"), close = type.find('}');
+    std::vector<std::string> choices;
+    if (open == std::string::npos || close == std::string::npos) return choices;
+    for (auto const choice : text::split(std::string_view(type).substr(open + 2, close - open - 2), ','))
+        choices.emplace_back(choice);
+    return choices;
 }
 
 std::vector<std::string> setting_keys(std::vector<SettingSpec> const& schema) {
@@ -41,6 +55,15 @@ std::string bash_completion(CLI::App& app) {
         options += fmt::format("        {}) words=\"{} --verbose\" ;;\n", sub->get_name(),
                                fmt::join(long_options(*sub), " "));
     }
+    std::string values;
+    for (auto* sub : app.get_subcommands(nullptr)) {
+        for (auto const* option : sub->get_options()) {
+            auto const choices = choices_of(*option);
+            if (choices.empty() || option->get_lnames().empty()) continue;
+            values += fmt::format("        '{} --{}') words=\"{}\" ;;\n", sub->get_name(),
+                                  option->get_lnames().front(), fmt::join(choices, " "));
+        }
+    }
     std::string keys;
     std::vector<std::string> names;
     for (auto const& [name, summary, schema] : all_schemas()) {
@@ -64,6 +87,12 @@ _mpira() {{
         compopt -o nospace
         return
     fi
+    case "$command $previous" in
+{4}    esac
+    if [[ -n $words ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+        return
+    fi
     if [[ $word != -* ]]; then
         case "$command" in
             config|plan) [[ $COMP_CWORD -eq 2 ]] && mapfile -t COMPREPLY < <(compgen -W "{3}" -- "$word") && return ;;
@@ -79,7 +108,7 @@ _mpira() {{
 }}
 complete -o filenames -F _mpira mpira
 )",
-                       fmt::join(commands, " "), options, keys, fmt::join(names, " "));
+                       fmt::join(commands, " "), options, keys, fmt::join(names, " "), values);
 }
 
 std::string zsh_completion(CLI::App& app) {

@@ -31,7 +31,7 @@ void add_simulate(CLI::App& app, CommandLine& line) {
         ->capture_default_str();
     auto const add_one = [&](char const* name, auto& value, char const* what, double least, double most) {
         auto* const option =
-            sub.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
+            sub.add_option(name, value, what)->check(number_in(least, most))->capture_default_str();
         if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>)
             option->transform(as_integer);
     };
@@ -77,9 +77,9 @@ void add_bench(CLI::App& app, CommandLine& line) {
         ->type_name("FILE");
     sub.add_flag("--small", options.small, "Random ones of the quickstart's size");
     sub.add_option("--seconds", options.seconds, "Seconds of each part, about")
-        ->check(CLI::Range(0.1, 1e5))
+        ->check(number_in(0.1, 1e5))
         ->capture_default_str();
-    sub.add_option("--output", line.output, "Also write the figures as JSON")->type_name("FILE");
+    add_output(sub, "--output", line.output, "Also write the figures as JSON");
     sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     sub.add_flag("--json", line.json, "JSON instead of the table");
 }

@@ -1,8 +1,11 @@
 // evaluate: a screen, or predictions of regions, beside what was measured.
 #include "mpira/report/evaluate.hpp"
 
+#include <array>
+
 #include <fmt/format.h>
 
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/cli/commands.hpp"
 
@@ -10,6 +13,8 @@ namespace mpira::cli {
 
 int evaluate(CommandLine const& line) {
     auto const& options = line.evaluate;
+    refuse_input_as_output(line.output, options.measured);
+    refuse_input_as_output(line.output, std::array{line.file, options.scores, options.states});
     report::EvaluateChoice choice;
     choice.measured = options.measured;
     for (auto const& text : options.columns) {

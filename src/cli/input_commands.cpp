@@ -35,8 +35,7 @@ void add_regions(CLI::App& app, CommandLine& line) {
         ->capture_default_str()
         ->needs(genome)
         ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 30));
-    sub.add_option("--output", line.output, "BED with each region's origins in column 4; .gz compresses")
-        ->type_name("FILE")
+    add_output(sub, "--output", line.output, "BED with each region's origins in column 4; .gz compresses")
         ->required();
     sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
 }
@@ -54,7 +53,7 @@ void add_split(CLI::App& app, CommandLine& line) {
         sub.add_option(name, value, what)->type_name("FILE");
     };
     auto const number = [&](char const* name, std::int64_t& value, char const* what, double least) {
-        sub.add_option(name, value, what)->check(CLI::Range(least, 1e9))->capture_default_str();
+        sub.add_option(name, value, what)->check(number_in(least, 1e9))->capture_default_str();
     };
     sub.add_option("--by", options.by,
                    "What is held out together: a chromosome, a block, the blocks that an alignment joins "
@@ -74,14 +73,12 @@ void add_split(CLI::App& app, CommandLine& line) {
            "homology: bases of one alignment that join the two blocks they are in", 1);
     file("--query-chrom-sizes", options.query_chrom_sizes,
          "homology: the alignment's query is another genome, of this size; both are split alike");
-    sub.add_option("--query-output", options.query_output, "Folder for the fold files of that genome")
-        ->type_name("FOLDER");
+    add_output(sub, "--query-output", options.query_output, "Folder for the fold files of that genome",
+               "FOLDER");
     sub.add_option("--cell-types", options.cell_types, "cell_type: those to split (default: the atlas's)")
         ->delimiter(',')
         ->type_name("NAMES");
-    sub.add_option("--output", line.output, "Folder to write, a file a fold")
-        ->type_name("FOLDER")
-        ->required();
+    add_output(sub, "--output", line.output, "Folder to write, a file a fold", "FOLDER")->required();
     sub.add_flag("--overwrite", line.overwrite, kOverwriteFolder);
 }
 

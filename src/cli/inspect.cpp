@@ -41,6 +41,11 @@ std::string first_units(std::vector<std::uint64_t> const& units) {
     return fmt::format("{}{}", fmt::join(shown, ", "), units.size() > kShown ? ", ..." : "");
 }
 
+/// What keeps a sound file from passing for a finished one.
+std::string not_computed(std::uint64_t units) {
+    return units == 0 ? std::string() : fmt::format("; {} are not computed", units);
+}
+
 /// What a sweep (mpira folds) has found so far: held-out Pearson of the finished runs, setting by setting.
 std::string sweep_so_far(std::filesystem::path const& file) {
     store::AnnDataReader const reader(file);
@@ -97,8 +102,11 @@ int show_status(CommandLine const& line) {
 }
 
 int verify(CommandLine const& line) {
+    auto const status = store::status(line.file);
     auto const verdict = store::verify(line.file, tenths("checked"));
-    fmt::print("{}: {} finished units read and compared\n", line.file.string(), verdict.checked);
+    // Of a campaign at work, more may be finished by now.
+    fmt::print("{}: checked {} of {} finished units{}\n", line.file.string(), verdict.checked,
+               std::max(status.done, verdict.checked), not_computed(status.units - status.done));
     auto const tell = [](std::vector<std::uint64_t> const& units, std::string_view what) {
         if (!units.empty()) fmt::print("{} units {}: {}\n", units.size(), what, first_units(units));
     };
@@ -111,7 +119,7 @@ int verify(CommandLine const& line) {
                                   : " (this file of an earlier version has none of names and settings)");
         return 0;
     }
-    if (store::status(line.file).sealed) {
+    if (status.sealed) {
         fmt::print("a sealed copy can't be repaired: seal the campaign's file again, or take a sound copy\n");
         return 2;
     }
@@ -137,8 +145,10 @@ int seal(CommandLine const& line) {
     options.overwrite = line.overwrite;
     options.partial = line.partial;
     store::seal(line.file, out, options, tenths("sealed"));
-    fmt::print("{} -> {}: {} -> {} bytes, rows and journal verified\n", line.file.string(), out.string(),
-               std::filesystem::file_size(line.file), std::filesystem::file_size(out));
+    auto const status = store::status(out);
+    fmt::print("{} -> {}: {} -> {} bytes, rows and journal verified: {} units{}\n", line.file.string(),
+               out.string(), std::filesystem::file_size(line.file), std::filesystem::file_size(out),
+               status.done, not_computed(status.units - status.done));
     return 0;
 }
 

@@ -5,9 +5,12 @@
 #include "mpira/comm/communicator.hpp"
 #include "mpira/comm/runtime.hpp"
 
-int main(int argc, char** argv) {
-    namespace cli = mpira::cli;
-    using cli::Command;
+namespace {
+
+namespace cli = mpira::cli;
+using cli::Command;
+
+int run_command(int argc, char** argv) {
     auto const parsed = cli::parse_command_line(argc, argv);
     if (!parsed.line) return cli::show(parsed);
     auto const& line = *parsed.line;
@@ -66,4 +69,10 @@ int main(int argc, char** argv) {
                 return 2;
         }
     });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return cli::end_output(run_command(argc, argv));
 }

@@ -68,8 +68,8 @@ std::string filled(std::string_view text) {
 std::string head(std::string const& name, std::string_view summary) {
     auto title = name;
     std::ranges::transform(title, title.begin(), [](unsigned char c) { return std::toupper(c); });
-    return fmt::format(".TH {} 1 \"{}\" \"{}\"\n.SH NAME\n{} \\-\n{}", roff(title), git_day(),
-                       roff(program_name()), roff(name), filled(summary));
+    return fmt::format(".TH {} 1 \"{}\" \"{}\" \"User Commands\"\n.SH NAME\n{} \\-\n{}", roff(title),
+                       git_day(), roff(release_name()), roff(name), filled(summary));
 }
 
 /// "--set KEY=VALUE", as --help names it.

@@ -63,7 +63,7 @@ std::filesystem::path output_path(std::filesystem::path const& from_command_line
     if (path.empty()) settings.refuse("output", "where should the result go? --output FILE.h5ad");
     auto const name = path.string();
     std::error_code code;
-    require(!fs::is_directory(path, code), fmt::format("{}: is a folder, expected a file name", name));
+    require_file_or_nothing(path);
     require(path.extension() == ".h5ad",
             fmt::format("{}: a result's name ends in .h5ad, as anndata expects", name));
     auto const folder = path.has_parent_path() ? path.parent_path() : fs::path(".");

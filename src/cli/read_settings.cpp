@@ -60,7 +60,7 @@ void set_override(Settings& settings, std::string const& key, std::string_view v
         return spec.key == key && spec.kind == SettingKind::texts;
     });
     if (!is_list || !value.starts_with('[')) {
-        settings.set_from_text(key, value, "--set");
+        settings.set_from_text(key, value, kSetOption);
         return;
     }
     toml::table parsed;
@@ -70,7 +70,7 @@ void set_override(Settings& settings, std::string const& key, std::string_view v
         fail_usage(fmt::format("--set {}={}: {}; write {}=a,b or '{}=[\"a\",\"b\"]' in single quotes", key,
                                value, error.description(), key, key));
     }
-    settings.set(key, value_of(*parsed.get("list"), key, "--set", settings), "--set");
+    settings.set(key, value_of(*parsed.get("list"), key, std::string(kSetOption), settings), kSetOption);
 }
 
 }  // namespace

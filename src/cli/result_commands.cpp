@@ -18,7 +18,7 @@ void add_export(CLI::App& app, CommandLine& line) {
            "set of GET, a folder")
         ->required()
         ->check(CLI::IsMember({"tsv", "enhancers", "bedgraph", "bigwig", "gcell-zarr", "get-zarr"}));
-    sub.add_option("--output", line.output, "File or folder to write")->type_name("FILE")->required();
+    add_output(sub, "--output", line.output, "File or folder to write")->required();
     sub.add_flag("--overwrite", line.overwrite, kOverwriteFile);
     sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the rows that are done");
     sub.add_option("--rows", options.rows, "Only rows with this value in this column of obs; may be repeated")
@@ -74,7 +74,7 @@ void add_evaluate(CLI::App& app, CommandLine& line) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     sub.add_option("--min-barcodes", options.least_barcodes,
                    "A replicate of an element with fewer barcodes is missing")
-        ->check(CLI::Range(0.0, 1e9))
+        ->check(number_in(0, 1e9))
         ->capture_default_str();
     sub.add_option("--controls", options.controls,
                    "Group of the assay's negative controls: active is what exceeds their 95th percentile")
@@ -97,7 +97,7 @@ void add_evaluate(CLI::App& app, CommandLine& line) {
         ->check(CLI::Range(0, 1'000'000))
         ->capture_default_str();
     sub.add_option("--seed", options.seed, "Of the resamples")->capture_default_str();
-    sub.add_option("--output", line.output, "Folder to write")->type_name("FOLDER")->required();
+    add_output(sub, "--output", line.output, "Folder to write", "FOLDER")->required();
     sub.add_flag("--overwrite", line.overwrite, kOverwriteFolder);
     sub.add_flag("--partial", line.partial, "Of an unfinished campaign, the elements that are done");
 }
@@ -113,11 +113,8 @@ void add_report(CLI::App& app, CommandLine& line) {
            "of mpira evaluate: a section each. "
            "An atlas among them names regions")
         ->required();
-    sub.add_option("--output", line.output, "The page; it needs no other file and no network")
-        ->type_name("FILE")
-        ->required();
-    sub.add_option("--tables", options.tables, "Also write every table as TSV, a folder")
-        ->type_name("FOLDER");
+    add_output(sub, "--output", line.output, "The page; it needs no other file and no network")->required();
+    add_output(sub, "--tables", options.tables, "Also write every table as TSV, a folder", "FOLDER");
     sub.add_option("--title", options.title, "Heading of the page")->type_name("TEXT");
     sub.add_option("--gene", options.gene,
                    "jacobian, perturb: show the regions linked to this gene (default: that with the "

@@ -2,6 +2,7 @@
 #include "mpira/train/split.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mpira/atlas/atlas.hpp"
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
@@ -206,6 +208,10 @@ store::TextFolder written(std::filesystem::path const& output, std::vector<Fold>
 int split(CommandLine const& line) {
     auto const& options = line.split;
     refuse_others(line);
+    for (auto const& folder : {line.output, options.query_output}) {
+        refuse_input_as_output(folder, std::array{options.atlas, options.regions, options.chrom_sizes,
+                                                  options.alignment, options.query_chrom_sizes});
+    }
     std::string report;
     if (options.by == "cell_type") {
         auto units = cell_types_of(options);

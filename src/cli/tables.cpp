@@ -1,6 +1,8 @@
 // Commands that print tables of the program itself, and how commands without MPI run.
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <vector>
@@ -34,7 +36,6 @@ int show(Parsed const& parsed) {
     // A silent process that failed would make the launcher end the one that speaks, before it has spoken.
     if (!speaks_for_all()) return 0;
     fmt::print(parsed.exit_code == 0 ? stdout : stderr, "{}", parsed.text);
-    std::fflush(stdout);
     return parsed.exit_code;
 }
 
@@ -53,6 +54,13 @@ int run_alone(int (*command)(CommandLine const&), CommandLine const& line) {
         fmt::print(stderr, "mpira: {}\n", error.what());
         return 1;
     }
+}
+
+int end_output(int code) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    auto const why = errno;
+    fmt::print(stderr, "mpira: the output can't be written: {}\n", std::strerror(why));
+    return code == 0 ? 1 : code;
 }
 
 int list_jobs(CommandLine const& /*line*/) {

@@ -16,8 +16,12 @@ std::string git_day() {
     return kGitDay;
 }
 
+std::string release_name() {
+    return fmt::format("mpira {}", MPIRA_VERSION);
+}
+
 std::string program_name() {
-    return fmt::format("mpira {} (git {})", MPIRA_VERSION, git_id());
+    return fmt::format("{} (git {})", release_name(), git_id());
 }
 
 std::string build_name() {

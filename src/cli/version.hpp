@@ -9,6 +9,8 @@ std::string git_id();
 /// The day of that commit, "2026-11-27"; empty outside a git checkout.
 std::string git_day();
 
+/// "mpira 0.1.0".
+std::string release_name();
 /// "mpira 0.1.0 (git 0123abcd)".
 std::string program_name();
 /// "0.1.0 (git 1a2b3c, LibTorch 2.11.0)": what the bytes of a result depend on.

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -71,7 +73,10 @@ void print_card(fs::path const& file, model::ModelCard const& card) {
          fmt::format("{} ({:.4g} to {:.4g})", card.scale_set.empty() ? "-" : card.scale_set, *least, *most));
     std::vector<std::string> held_out;
     for (auto const& interval : card.held_out) {
-        held_out.push_back(fmt::format("{}:{}-{}", interval.chromosome, interval.start, interval.end));
+        bool const whole = interval.start == 0 && interval.end == std::numeric_limits<std::int64_t>::max();
+        held_out.push_back(whole
+                               ? interval.chromosome
+                               : fmt::format("{}:{}-{}", interval.chromosome, interval.start, interval.end));
     }
     line("held out", fmt::format("{}", fmt::join(held_out, ", ")));
     line("parents", fmt::format("{}", fmt::join(card.parents, ", ")));
@@ -98,11 +103,19 @@ int show_weights(CommandLine const& line) {
 }
 
 int merge(CommandLine const& line) {
-    require(!line.output.empty(), "where should the merged weights go? --output FILE.safetensors");
-    require(line.overwrite || !fs::exists(line.output),
-            fmt::format("{} exists; --overwrite replaces it", line.output.string()));
-    refuse_input_as_output(line.output, std::array{line.file, line.adaptor});
-    auto const hash = model::merge_adaptor(line.file, line.adaptor, line.output);
+    auto const& output = line.output;
+    require(output.extension() == ".safetensors",
+            fmt::format("{}: the name of weights ends in .safetensors", output.string()));
+    require_file_or_nothing(output);
+    refuse_input_as_output(output, std::array{line.file, line.adaptor});
+    auto const is_there = [&] { return fs::exists(fs::symlink_status(output)); };
+    require(line.overwrite || !is_there(), fmt::format("{} exists; --overwrite renames it to {}",
+                                                       output.string(), aside_name(output).string()));
+    auto const draft =
+        draft_name(output);  // so that a merge that fails leaves the old weights in their place
+    auto const hash = model::merge_adaptor(line.file, line.adaptor, draft);
+    if (is_there()) fs::rename(output, aside_name(output));
+    fs::rename(draft, output);
     fmt::print("{}: {} with {} merged in, content hash {}\n", line.output.string(), line.file.string(),
                line.adaptor.string(), hash);
     return 0;

@@ -77,6 +77,7 @@ private:
 
     void check_line(std::size_t at) {
         auto const& fields = fields_;
+        if (!text::is_utf8(text_.line(at))) text_.refuse(at, kNoText);
         if (fields.size() < 3) text_.refuse(at, "a BED line has chromosome, start and end");
         auto const start = text::to_integer(fields[1]);
         auto const end = text::to_integer(fields[2]);

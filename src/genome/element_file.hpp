@@ -52,6 +52,9 @@ public:
     [[nodiscard]] virtual std::string describe() const = 0;
 
 protected:
+    /// Names become those of rows, which other programs read.
+    static constexpr std::string_view kNoText = "no UTF-8 text, or with a NUL character; a name must be one";
+
     [[nodiscard]] std::size_t offset(std::uint64_t element) const {
         return static_cast<std::size_t>(offsets_[element]);
     }

@@ -17,6 +17,7 @@ public:
         find_records();
         for (std::uint64_t element = 0; element < size(); ++element) {
             if (name(element).empty()) refuse(element, "an element without a name");
+            if (!text::is_utf8(name(element))) refuse(element, kNoText);
             std::uint64_t const letters = read(element, ambiguous_).size();
             if (letters == 0) refuse(element, fmt::format("element '{}' has no sequence", name(element)));
             count_length(letters);

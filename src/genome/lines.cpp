@@ -8,6 +8,7 @@
 #include <htslib/kstring.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/mapped_text.hpp"
 #include "mpira/base/text.hpp"
 
 #include "genome/quiet_htslib.hpp"
@@ -50,6 +51,7 @@ bool Lines::next() {
     line_ = {stream_->text.s, stream_->text.l};
     if (number_ == 1) line_ = text::without_mark(line_);
     if (line_.ends_with('\r')) line_.remove_suffix(1);
+    if (number_ == 1 && line_.find('\r') != std::string_view::npos) refuse(kOldLineEnds);
     return true;
 }
 

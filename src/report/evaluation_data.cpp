@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "mpira/base/error.hpp"
@@ -205,8 +206,10 @@ void add_controls(AssayData& data, EvaluateChoice const& choice) {
     std::vector<std::string> const known(groups.begin(), groups.end());
     require(count >= 2,
             fmt::format("--controls {}: {} measured elements have this group{}; a percentile of negative "
-                        "controls needs more",
-                        choice.controls, count, text::did_you_mean(choice.controls, known)));
+                        "controls needs more{}",
+                        choice.controls, count, text::did_you_mean(choice.controls, known),
+                        known.empty() ? "; no element has a group"
+                                      : fmt::format("; there are {}", fmt::join(known, ", "))));
     require(count < data.sequences.size(),
             fmt::format("--controls {}: all elements are controls", choice.controls));
 }

@@ -33,6 +33,7 @@ struct Extent {
 Span padded(Extent extent, bool stands_on_zero) {
     if (extent.is_empty()) return {0, 1};
     if (stands_on_zero) extent.hold(0);
+    if (extent.low == 0 && extent.high == 0) return {0, 1};  // a span without length has no scale
     auto length = extent.high - extent.low;
     if (length <= 0) length = std::max(std::abs(extent.high), 1.0);
     constexpr double kRoom = 0.04;

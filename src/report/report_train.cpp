@@ -129,7 +129,8 @@ void flatten(std::string const& prefix, nlohmann::json const& value, Table& tabl
         return;
     }
     constexpr std::size_t kMost = 600;
-    auto const text = value.is_string()
+    auto const text = value.is_null() ? std::string("-")
+                      : value.is_string()
                           ? value.get<std::string>()
                           : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     table.rows.push_back({prefix, shortened(text, kMost)});

@@ -33,6 +33,14 @@ bool has_name(int descriptor) {
     return ::fstat(descriptor, &info) == 0 && info.st_nlink > 0;
 }
 
+void require_nothing(std::filesystem::path const& output, bool overwrite) {
+    require(std::filesystem::is_directory(folder_of(output)),
+            fmt::format("output {}: there is no folder {}", output.string(), folder_of(output).string()));
+    require(!is_there(output) || overwrite,
+            fmt::format("output {} exists; pass --overwrite (the old one becomes {}) or another --output",
+                        output.string(), aside_name(output).string()));
+}
+
 }  // namespace
 
 void write_file(std::filesystem::path const& file, std::span<std::byte const> bytes) {
@@ -42,19 +50,16 @@ void write_file(std::filesystem::path const& file, std::span<std::byte const> by
 }
 
 void require_new(std::filesystem::path const& file, bool overwrite) {
-    require(std::filesystem::is_directory(folder_of(file)),
-            fmt::format("output {}: there is no folder {}", file.string(), folder_of(file).string()));
-    require(!is_there(file) || overwrite,
-            fmt::format("output {} exists; pass --overwrite (the old one becomes {}) or another --output",
-                        file.string(), aside_name(file).string()));
+    require_file_or_nothing(file);
+    require_nothing(file, overwrite);
 }
 
 void require_new_folder(std::filesystem::path const& folder, bool overwrite) {
-    require_new(folder, overwrite);
-    if (!is_there(folder)) return;
-    require(std::filesystem::is_directory(std::filesystem::symlink_status(folder)),
-            fmt::format("output {} is no folder, so --overwrite doesn't replace it by one; name another",
-                        folder.string()));
+    if (is_there(folder)) {
+        require(std::filesystem::is_directory(std::filesystem::symlink_status(folder)),
+                fmt::format("output {} is no folder; name another", folder.string()));
+    }
+    require_nothing(folder, overwrite);
 }
 
 Draft::Draft(std::filesystem::path const& target, FileIo& io, int stripes) : target_(target), io_(&io) {
@@ -79,7 +84,8 @@ Draft::~Draft() {
 void Draft::place(bool overwrite, double owner_wait_s) {
     if (io_->fsync(descriptor_.get()) != 0) fail_errno("syncing", path_.string());
     if (overwrite && is_there(target_)) {
-        std::optional<Owner> old;  // not under the feet of a campaign that is writing it
+        require_file_or_nothing(target_);  // still
+        std::optional<Owner> old;          // not under the feet of a campaign that is writing it
         if (is_result_file(target_)) old.emplace(Owner::claim(target_, "overwrite", owner_wait_s, *io_));
         auto const aside = aside_name(target_);
         if (io_->rename(target_, aside) != 0) fail_errno("renaming to " + aside.string(), target_.string());

@@ -60,9 +60,10 @@ private:
 /// A file in such a folder.
 void write_file(std::filesystem::path const& file, std::span<std::byte const> bytes);
 
-/// Refuses an existing output without `overwrite`, and an output in no folder.
+/// Refuses an existing output without `overwrite`, one that is no file in any case, and an output in no
+/// folder.
 void require_new(std::filesystem::path const& file, bool overwrite);
-/// The same of a folder: with `overwrite` it must be one.
+/// The same of a folder, which must be one.
 void require_new_folder(std::filesystem::path const& folder, bool overwrite);
 
 /// An empty HDF5 file for AnnData: oldest format, no time stamps, everything at multiples of 128 bytes: a

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "mpira/base/checksum.hpp"
+#include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
 
@@ -190,7 +191,17 @@ ResultFile& ResultFile::operator=(ResultFile&& other) noexcept = default;
 ResultFile::~ResultFile() = default;
 
 void ResultFile::require_same(std::filesystem::path const& file, ResultLayout const& layout) {
-    require_same_campaign(file, read_result_map(file), layout);
+    auto const map = [&] {
+        try {
+            return read_result_map(file);
+        } catch (Error const& error) {  // empty, cut, or another program's
+            if (error.origin() != Origin::usage) throw;
+            fail_usage(
+                fmt::format("{}; it can't be resumed: --fresh --overwrite begins anew and keeps it as {}",
+                            error.what(), aside_name(file).string()));
+        }
+    }();
+    require_same_campaign(file, map, layout);
 }
 
 ResultFile ResultFile::open(std::filesystem::path const& file, ResultLayout const& layout,

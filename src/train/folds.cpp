@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "mpira/base/error.hpp"
+#include "mpira/base/mapped_text.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/train/fold_file.hpp"
 #include "mpira/train/holdout.hpp"
@@ -25,36 +26,34 @@ bool overlap(HeldOutInterval const& a, HeldOutInterval const& b) {
 }
 
 std::vector<Fold> read_table(std::filesystem::path const& file) {
-    std::ifstream in(file);
-    require(in.good(), fmt::format("{}: this table of folds can't be opened", file.string()));
+    MappedText const text(file);
     std::vector<Fold> folds;
-    std::string line;
-    for (int number = 1; std::getline(in, line); ++number) {
-        if (line.ends_with('\r')) line.pop_back();
+    for (std::size_t at = 0; at < text.size(); at = text.after(at)) {
+        auto const line = text.line(at);
         if (text::trim(line).empty() || line.starts_with('#')) continue;
         auto const fields = text::split(line, '\t');
-        auto const bad = fmt::format(
-            "{}:{}: expected fold, chromosome, start and end (0-based, half-open), separated by tabs",
-            file.string(), number);
-        require(fields.size() >= 4 && !fields[0].empty() && !fields[1].empty(), bad);
-        auto const start = text::to_integer(fields[2]).value_or(-1);
-        auto const end = text::to_integer(fields[3]).value_or(-1);
-        require(start >= 0 && start < end, bad);
+        bool const has_all = fields.size() >= 4 && !fields[0].empty() && !fields[1].empty();
+        auto const start = has_all ? text::to_integer(fields[2]).value_or(-1) : -1;
+        auto const end = has_all ? text::to_integer(fields[3]).value_or(-1) : -1;
+        if (start < 0 || start >= end)
+            text.refuse(at,
+                        "expected fold, chromosome, start and end (0-based, half-open), separated by tabs");
         std::string const name(fields[0]);
         HeldOutInterval interval{std::string(fields[1]), start, end};
         for (auto const& fold : folds) {
             for (auto const& other : fold.intervals) {
-                require(!overlap(interval, other),
-                        fmt::format("{}:{}: {} of fold {} overlaps {} of fold {}", file.string(), number,
-                                    genome::to_text(interval), name, genome::to_text(other), fold.name));
+                if (overlap(interval, other))
+                    text.refuse(at,
+                                fmt::format("{} of fold {} overlaps {} of fold {}", genome::to_text(interval),
+                                            name, genome::to_text(other), fold.name));
             }
         }
-        auto const at =
+        auto const same =
             std::find_if(folds.begin(), folds.end(), [&](Fold const& fold) { return fold.name == name; });
-        if (at == folds.end()) {
+        if (same == folds.end()) {
             folds.push_back({.name = name, .intervals = {std::move(interval)}});
         } else {
-            at->intervals.push_back(std::move(interval));
+            same->intervals.push_back(std::move(interval));
         }
     }
     require(!folds.empty(), fmt::format("{}: no fold in this table", file.string()));

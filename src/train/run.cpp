@@ -39,6 +39,8 @@ std::string figures(Score const& score) {
 // A line of the metrics file; what the base saw of the held-out part is said beside every figure.
 std::string line_of(EpochRecord const& record, Inputs const& inputs) {
     auto json = to_json(record);
+    json["epochs"] =
+        inputs.recipe.epochs;  // for the status: no checkpoint says it before the first, or after
     if (!inputs.base_saw.empty()) json["base_saw"] = inputs.base_saw;
     return json.dump() + '\n';
 }
@@ -116,9 +118,19 @@ void check_output(Files const& files) {
     require(!files.weights.empty(), "where should the weights go? --output FILE.safetensors");
     require(files.weights.extension() == ".safetensors",
             fmt::format("{}: the name of weights ends in .safetensors", name));
+    require_file_or_nothing(files.weights);
     auto const folder = files.weights.has_parent_path() ? files.weights.parent_path() : fs::path(".");
     require(fs::is_directory(folder),
             fmt::format("{}: there is no folder {}; make it first (mkdir -p)", name, folder.string()));
+}
+
+// The files of a finished run get other names, the weights last: until then a start finds it finished.
+void put_aside(Files const& files) {
+    if (!fs::exists(files.weights)) return;
+    if (fs::exists(files.metrics) && fs::file_size(files.metrics) > 0)
+        fs::copy_file(files.metrics, aside_name(files.metrics));  // the file itself carries this run's lock
+    for (auto const& file : {files.predictions, files.weights})
+        if (fs::exists(file)) fs::rename(file, aside_name(file));
 }
 
 // The lock that this run writes its files under, made ready for it; nothing when it was finished before.
@@ -129,7 +141,7 @@ std::unique_ptr<RunLock> take_output(Files const& files, nlohmann::json const& i
     if (is_finished(files, identity, options)) return nullptr;  // by a run that was just ending
     if (options.fresh) {
         remove_checkpoint(files.checkpoint);
-        if (fs::exists(files.weights)) fs::rename(files.weights, aside_name(files.weights));
+        put_aside(files);
     }
     return lock;
 }
@@ -157,6 +169,9 @@ int train_and_write(comm::CommView comm, Settings const& settings, RunOptions co
             log::info("{} epochs, {} steps of {} windows", inputs.recipe.epochs, start.total_steps,
                       inputs.recipe.batch);
             for (auto const& sentence : inputs.warnings) log::warning("{}", sentence);
+            if (inputs.recipe.epochs == 0)
+                log::warning(
+                    "train.epochs = 0: nothing is trained; the weights are those that it begins with");
             for (auto const& sentence : inputs.base_saw) log::info("note: {}", sentence);
             if (start.resumed) {
                 log::info("resumed from {}: {} epochs done", files.checkpoint.string(), start.history.size());

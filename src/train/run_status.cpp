@@ -32,6 +32,12 @@ std::optional<fs::path> weights_of(fs::path const& file) {
     return std::nullopt;
 }
 
+std::optional<std::uint64_t> count(nlohmann::json const& from, char const* key) {
+    auto const found = from.is_object() ? from.find(key) : from.end();
+    if (found == from.end() || !found->is_number_integer()) return std::nullopt;
+    return found->get<std::uint64_t>();
+}
+
 /// Lines that are whole: the last one may just be written.
 void read_metrics(RunStatus& status) {
     std::ifstream in(status.files.metrics);
@@ -41,6 +47,7 @@ void read_metrics(RunStatus& status) {
         ++status.epochs_done;
         status.last = std::move(record);
     }
+    status.epochs = count(status.last, "epochs");
 }
 
 /// Of the checkpoint, or of the one before it where that is missing or broken: what a resume would take.
@@ -57,11 +64,6 @@ nlohmann::json head_of(fs::path const& checkpoint) {
 
 void read_checkpoint(RunStatus& status) {
     auto const head = head_of(status.files.checkpoint);
-    auto const count = [](nlohmann::json const& from, char const* key) -> std::optional<std::uint64_t> {
-        auto const found = from.is_object() ? from.find(key) : from.end();
-        if (found == from.end() || !found->is_number_integer()) return std::nullopt;
-        return found->get<std::uint64_t>();
-    };
     status.saved = count(head.at("progress"), "epoch");
     status.epochs = count(head.at("identity"), "train.epochs");
     auto const& history = head.at("progress").value("history", nlohmann::json::array());

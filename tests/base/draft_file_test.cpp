@@ -73,6 +73,9 @@ TEST(DraftFile, AnInputIsNoOutput) {
     EXPECT_NO_THROW(refuse_input_as_output({}, inputs));
     EXPECT_THROW(refuse_input_as_output(folder / "a", inputs), Error);
     EXPECT_THROW(refuse_input_as_output(folder / "link", inputs), Error);
+    EXPECT_THROW(refuse_input_as_output(folder.path(), inputs), Error) << "it holds one";
+    fs::create_directory(folder / "other");
+    EXPECT_NO_THROW(refuse_input_as_output(folder / "other", inputs));
 }
 
 TEST(DraftFile, AFailedWriteLeavesTheOldFileAndNothingElse) {

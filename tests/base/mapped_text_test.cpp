@@ -91,6 +91,9 @@ TEST(MappedText, RefusesWhatIsDamagedOrOtherwiseCompressed) {
     for (auto const* const content :
          {"\x28\xb5\x2f\xfd rest", "BZh91AY", "\xfd\x37zXZ rest", "PK\x03\x04 rest"})
         EXPECT_THAT(refusal(content), testing::HasSubstr("bad: compressed, and not by gzip"));
+    for (auto const& content : {std::string("a\tb\rc\td\r"), gzipped("a\rb")})
+        EXPECT_THAT(refusal(content), testing::HasSubstr("bad: its lines end as those of old Macs"));
+    for (auto const* const content : {"a\r\nb", "a\rb\n", "a\r", "a", ""}) EXPECT_EQ(refusal(content), "");
 }
 
 TEST(NameIndex, FindsNamesAndTheFirstOfEqualOnes) {

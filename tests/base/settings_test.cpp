@@ -90,6 +90,8 @@ TEST(Settings, TheTomlNamesEveryKeyAndMarksRequiredOnes) {
     EXPECT_THAT(toml, testing::HasSubstr("[sites]"));
     EXPECT_THAT(toml, testing::HasSubstr("insertions = 600"));
     EXPECT_THAT(toml, testing::HasSubstr("# file = \"\"  # required"));
+    std::vector<SettingSpec> const lists{{"files", SettingKind::texts, {}, "Files."}};
+    EXPECT_THAT(commented_toml(lists, "a job"), testing::HasSubstr("# files = []  # required"));
 }
 
 }  // namespace

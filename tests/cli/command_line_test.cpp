@@ -56,6 +56,29 @@ TEST(CommandLine, WrongWordsAreNamedWithTheNearest) {
     }
 }
 
+TEST(CommandLine, ANameToBeMadeIsNeitherEmptyNorAFolderThatOtherFilesAreIn) {
+    auto const with = [](char const* output) { return parse({"report", "x.h5ad", "--output", output}); };
+    EXPECT_EQ(with("new//").line->output, "new");
+    EXPECT_EQ(parse({"split", "--by", "block", "--output", "a/b/"}).line->output, "a/b");
+    for (char const* folder : {".", "..", "./", "a/..", "/"}) {
+        EXPECT_EQ(with(folder).exit_code, 2) << folder;
+        EXPECT_THAT(with(folder).text, HasSubstr("is a folder")) << folder;
+    }
+    for (std::vector<char const*> const& words :
+         {std::vector<char const*>{"synthetic", "--output", ""},
+          {"synthetic", "--config", ""},
+          {"seal", "x.h5ad", "--output", ""},
+          {"report", "x.h5ad", "--output", "r.html", "--tables", ""},
+          {"export", "x.h5ad", "--format", "tsv", "--output", ""},
+          {"bench", "--folder", ""},
+          {"doctor", "--output", ""},
+          {"merge", "base", "adaptor", "--output", ""},
+          {"regions", "p.bed", "--chrom-sizes", "", "--output", "r.bed"}}) {
+        EXPECT_EQ(parse(words).exit_code, 2) << words.front();
+        EXPECT_THAT(parse(words).text, HasSubstr("the name is empty")) << words.front();
+    }
+}
+
 TEST(CommandLine, HelpHasAnExampleForEachCommand) {
     auto const help = parse({"--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -79,6 +102,21 @@ TEST(CommandLine, CompletionKnowsCommandsOptionsAndSettings) {
         EXPECT_THAT(script, HasSubstr("folds.ranks_per_fold="));
         EXPECT_THAT(script, HasSubstr(" train folds"));
     }
+}
+
+TEST(CommandLine, ANumberIsFinite) {
+    for (char const* number : {"nan", "-nan", "inf", "-1", "1e300"}) {
+        for (std::vector<char const*> words :
+             {std::vector<char const*>{"evaluate", "x", "--output", "y", "--min-barcodes"},
+              {"plan", "synthetic", "--rate"},
+              {"bench", "--seconds"},
+              {"simulate", "--sigma"},
+              {"split", "--by", "block", "--output", "y", "--margin-bp"}}) {
+            words.push_back(number);
+            EXPECT_EQ(parse(words).exit_code, 2) << words.front() << ' ' << number;
+        }
+    }
+    EXPECT_EQ(parse({"plan", "synthetic", "--rate", "2.5"}).line->plan.rate, 2.5);
 }
 
 TEST(CommandLine, NumbersOfUnitsMayHaveAnExponent) {

@@ -168,6 +168,9 @@ TEST_F(Elements, WrongFastaIsRefusedByName) {
     refused({.fasta = write("e.fa", ">x\nA\n>y\nC\n>x 2\nG\n")},
             {"e.fa, line 5", "'x' was used before, in", "e.fa, line 1;"});
     refused({.fasta = write("f.fa", "> \nA\n")}, {"f.fa, line 1", "without a name"});
+    refused({.fasta = write("u.fa", ">x\nA\n>y\xff\nC\n")}, {"u.fa, line 3", "UTF-8"});
+    refused({.fasta = write("n.fa", std::string(">x\0y\nA\n", 7))}, {"n.fa, line 1", "NUL"});
+    refused({.fasta = write("m.fa", ">x\rACGT\r>y\rA\r")}, {"m.fa", "CR alone"});
     refused({.fasta = write("g.fa.gz", "\x1f\x8b rest")}, {"g.fa.gz", "damaged"});
     refused({.fasta = folder_.path() / "none.fa"}, {"none.fa"});
     refused({}, {"name one"});
@@ -183,6 +186,7 @@ TEST_F(Elements, WrongBedIsRefusedByLine) {
     refused(bed("c.bed", "chrA\t5\t5\n"), {"c.bed, line 1", "empty element"});
     refused(bed("d.bed", "\nchrB\t1\t5\n"), {"d.bed, line 2", "'chrB'", "chrA"});
     refused(bed("e.bed", "chrA\t1\t11\n"), {"e.bed, line 1", "beyond chrA of 10 bp"});
+    refused(bed("u.bed", "chrA\t0\t5\tx\xff\n"), {"u.bed, line 1", "UTF-8"});
     refused(bed("f.bed", "chrA\t-1\t5\n"), {"f.bed, line 1"});
     refused(bed("g.bed", "chrA\t0\t5\nchrA\t0\t5\n"),
             {"g.bed, line 2", "'chrA:0-5' was used before, in", "g.bed, line 1;"});

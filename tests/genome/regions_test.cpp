@@ -124,6 +124,12 @@ TEST(Bed, AByteOrderMarkIsNoPartOfTheFirstName) {
     EXPECT_THAT(bed.regions, ElementsAre(Region{0, 1, 2}));
 }
 
+TEST(Bed, LineEndsOfOldMacsAreNamed) {
+    Folder const folder;
+    auto const file = folder.write("mac.bed", "chr2\t1\t2\rchr2\t3\t4\r");
+    expect_refusal([&] { (void)read_bed(file, two_chroms()); }, {"mac.bed line 1", "CR alone"});
+}
+
 TEST(Bed, RealPeaks) {
     ChromSizes const chroms({"chr2L", "chr2R", "chr3L", "chr3R", "chr4", "chrX"},
                             {23011544, 21146708, 24543557, 27905053, 1351857, 22422827});

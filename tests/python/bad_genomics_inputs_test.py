@@ -223,6 +223,7 @@ CASES = [
      ["--set", "elements.fasta=", "--set", "elements.bed={}/e.bed", "--set", "elements.genome={}/genome.fa"],
      ["e.bed, line 2", "strand", "fold7"]),
     ("no elements", L, write("elements.fa", b""), [], ["elements.fa"]),
+    ("groups twice", L, nothing, ["--set", "elements.group_column=7"], ["elements.group_column", "elements.groups"]),
     ("element with a wrong letter", L, line("elements.fa", 2, "ACGT!ACGT"), [], ["elements.fa", "!"]),
     ("vector without placeholder", L, edit("vector.fa", "__Enhancer__", ""), [], ["vector.fa", "__Enhancer__"]),
     ("two kinds of elements", L, nothing, ["--set", "elements.bed={}/regions.bed"], ["elements."]),

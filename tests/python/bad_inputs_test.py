@@ -2,6 +2,7 @@
 a result under the final name. A row: name, a function of the folder that prepares files and returns the command's
 words, and what the message must hold (all of them)."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,31 @@ def output_is_input(folder):
             folder / "out.h5ad"]
 
 
+def over(make, *words):
+    """A table over what is no file: never put aside, and a pipe isn't waited on."""
+
+    def prepare(folder):
+        finished(folder / "in.h5ad")
+        make(folder / "out")
+        return ["export", folder / "in.h5ad", "--format", "tsv", "--output", folder / "out", *words]
+
+    return prepare
+
+
+def result_over_pipe(folder):
+    os.mkfifo(folder / "out.h5ad")
+    return ["synthetic", *ROWS, "--output", folder / "out.h5ad"]
+
+
+def over_its_own_folder(folder):
+    finished(folder / "out.h5ad")
+    return ["split", "--by", "chromosome", "--atlas", folder / "out.h5ad", "--output", f"{folder}/", "--overwrite"]
+
+
+def evaluation_over_its_own_folder(folder):
+    return ["evaluate", "no.h5ad", "--measured", over_its_own_folder(folder)[4], "--output", folder, "--overwrite"]
+
+
 BENCH = ["--small", "--seconds", "0.1"]
 
 
@@ -135,7 +161,8 @@ CASES = [
     ("not UTF-8", unreadable, ["run.toml:", "utf-8"]),
     ("unknown key", synthetic("seed = 1\nrowz = 2\n"), ["run.toml", "line 2", "rowz", "'rows'"]),
     ("unknown key in a table", synthetic("[duration]\nmean = 2\n"), ["line 2", "duration.mean", "'duration.mean_ms'"]),
-    ("table in place of a key", synthetic("[rows]\nseed = 2\n"), ["line 2", "rows.seed"]),
+    ("table in place of a key", synthetic("[rows]\nseed = 2\n"), ["line 2", "rows.seed", "'rows'"]),
+    ("key in place of a table", synthetic("duration = 2\n"), ["line 1", "duration", "'duration.mean_ms'"]),
     ("text for a number", synthetic("rows = \"many\"\n"), ["line 1", "rows", "an integer"]),
     ("fraction for an integer", synthetic("rows = 2.5\n"), ["line 1", "rows", "an integer"]),
     ("date for a number", synthetic("rows = 1979-05-27\n"), ["line 1", "rows"]),
@@ -148,6 +175,7 @@ CASES = [
     ("--set without value", synthetic(None, "--set", "rows"), ["--set rows", "key.path=value"]),
     ("--set of an unknown key", synthetic(None, "--set", "row=1"), ["--set", "'row", "'rows'"]),
     ("--set of a wrong value", synthetic(None, "--set", "rows=lots"), ["rows", "--set", "an integer"]),
+    ("--set of what a job refuses", synthetic("seed = 1\n", *ROWS, "--set", "fail.always=x"), ["mpira: --set fail.always: "]),
     ("--set of a broken list", synthetic(None, "--set", "fail.always=[a]"), ["--set fail.always=[a]", "fail.always=a,b"]),
     ("key without its table", synthetic("mean_ms = 2\n"), ["line 1", "'duration.mean_ms'"]),
     ("input is missing", synthetic("input = \"no/such\"\n", *ROWS), ["no/such"]),
@@ -162,8 +190,8 @@ CASES = [
     ("other number of rows", with_file(finished, "--set", "rows=70"), ["out.h5ad", "rows", "60", "70"]),
     ("fresh without overwrite", with_file(finished, "--fresh"), ["out.h5ad", "--overwrite"]),
     ("no HDF5 file", with_file(lambda file: file.write_text("a,b\n1,2\n" * 1000)), ["out.h5ad"]),
-    ("empty file", with_file(lambda file: file.write_bytes(b"")), ["out.h5ad"]),
-    ("truncated file", with_file(truncated), ["out.h5ad"]),
+    ("empty file", with_file(lambda file: file.write_bytes(b"")), ["out.h5ad", "--fresh --overwrite begins anew"]),
+    ("truncated file", with_file(truncated), ["out.h5ad", "--fresh --overwrite begins anew"]),
     ("AnnData of someone else", with_file(from_python), ["out.h5ad"]),
     ("HDF5 of someone else", with_file(lambda file: h5py.File(file, "w").close()), ["out.h5ad"]),
     ("sealed file", with_file(sealed, "--set", "seed=1"), ["out.h5ad", "sealed"]),
@@ -187,6 +215,13 @@ CASES = [
     ("seal onto itself", onto_itself("seal"), ["out.h5ad", "read here"]),
     ("export onto itself", onto_itself("export", "--format", "tsv"), ["out.h5ad", "read here"]),
     ("the output is an input", output_is_input, ["input", "out.h5ad", "can't be the output"]),
+    ("a file over a folder", over(lambda path: path.mkdir(), "--overwrite"), ["out is a folder; name a file"]),
+    ("a file over a link to a folder", over(lambda path: path.symlink_to("."), "--overwrite"), ["out is a folder"]),
+    ("a file over a pipe", over(os.mkfifo, "--overwrite"), ["out is a device or pipe; name a file"]),
+    ("a file over a device", lambda folder: [*over(lambda path: None)(folder)[:-1], "/dev/null"], ["/dev/null is a device"]),
+    ("a result over a pipe", result_over_pipe, ["out.h5ad is a device or pipe"]),
+    ("fold files over the folder of the atlas", over_its_own_folder, ["is a folder that holds", "out.h5ad"]),
+    ("an evaluation over the folder of the table", evaluation_over_its_own_folder, ["is a folder that holds", "out.h5ad"]),
     ("bench over a file", bench_over, ["bench.json", "--overwrite"]),
     ("bench into no folder", lambda folder: ["bench", *BENCH, "--folder", folder, "--output", folder / "no" / "b.json"], ["no folder"]),
     ("bench in no folder", lambda folder: ["bench", *BENCH, "--folder", folder / "no"], ["can't be made (No such file"]),
@@ -221,6 +256,14 @@ def check_silence():
         assert any(word in first.text for word in words[-2:]), first
 
 
+def check_full_output():
+    """A full disk under `mpira config lentimpra > lentimpra.toml` is told, and no cut file passes for a whole one."""
+    for words in (["config", "lentimpra"], ["man"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run([MPIRA, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert ended.returncode == 1 and "No space left on device" in ended.stderr, ended
+
+
 def main():
     import tempfile
     from pathlib import Path
@@ -234,6 +277,7 @@ def main():
                 print(f"FAILED {name} ({ranks} ranks): {error}", flush=True)
 
     check_silence()
+    check_full_output()
     failed = []
     with ThreadPoolExecutor(2) as pool:  # they wait for processes
         for i, (name, prepare, fragments) in enumerate(CASES):

@@ -198,12 +198,16 @@ def status_while_it_runs(folder):
     read_anndata(file)
     run.signal(signal.SIGUSR1)
     run.wait(20)
+    checked = mpira("verify", file, code=0).stdout
+    assert re.search(r"checked (\d+) of \1 finished units; \d+ are not computed", checked), checked
+    sealed = mpira("seal", file, "--partial", "--output", folder / "partial.h5ad", code=0).stdout
+    assert re.search(r": \d+ units; \d+ are not computed", sealed), sealed
 
 
 def verify_and_seal(folder):
     file = folder / "a.h5ad"
     mpira("synthetic", *SMALL, "--output", file, ranks=2, code=0)
-    assert "58 finished units" in mpira("verify", file, code=0).stdout
+    assert "checked 58 of 58 finished units\n" in mpira("verify", file, code=0).stdout
     sealed = folder / "sealed.h5ad"
     mpira("seal", file, "--output", sealed, code=0)
     np.testing.assert_array_equal(read_anndata(sealed).X, synthetic_rows(np.arange(400), 5))
@@ -242,6 +246,12 @@ def plan_and_tables(folder):
     assert "Open MPI" in mpira("--version", code=0).stdout or "MPI" in mpira("--version", code=0).stdout
     script = mpira("completion", "bash", code=0).stdout
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+    for words, offered in ((("export", "--format", "b"), "bedgraph bigwig"), (("split", "--by", ""), "chromosome block homology cell_type")):
+        asked = f"COMP_WORDS=(mpira {' '.join(words[:2])} '{words[2]}'); COMP_CWORD=3; _mpira; echo ${{COMPREPLY[@]}}"
+        done = subprocess.run(["bash"], input=script + asked, text=True, capture_output=True, check=False)
+        assert done.stdout.strip() == offered, done
+    page = mpira("man", "export", code=0).stdout.splitlines()[0]
+    assert re.fullmatch(r'\.TH MPIRA.+EXPORT 1 ".*" "mpira [0-9.]+" "User Commands"', page), page
 
 
 def the_doctor(folder):

@@ -149,7 +149,9 @@ def lora_checkpoints(convert, folder, options):
         under, _ = get_reference.load(base)
         assert equal(renamed(under, release), {k: v.double() for k, v in plain.items()}), "the network under the adaptor"
 
-        mpira("merge", base, adaptor, "--output", merged)
+        merged.write_text("mine")
+        mpira("merge", base, adaptor, "--output", merged, "--overwrite")
+        assert merged.with_name(merged.name + ".old").read_text() == "mine"
         together = renamed(get_reference.load(merged)[0], release)
         worst = max((together[name] - weight.double()).abs().max().item() for name, weight in used.items())
         print(f"LoRA run, {release} names: merged weights {worst:.2g} from PyTorch's parametrised ones")
@@ -259,8 +261,12 @@ def main():
         # merge: refusals by name (the merging itself is tested in tests/model).
         one, two = folder / "present.safetensors", folder / "pretrained.safetensors"
         assert "holds a GET; a LoRA adaptor is needed" in mpira("merge", one, two, "--output", folder / "m.safetensors", code=2)
-        assert "exists; --overwrite" in mpira("merge", one, two, "--output", two, code=2)
+        (folder / "mine.safetensors").write_text("mine")
+        assert "exists; --overwrite" in mpira("merge", one, two, "--output", folder / "mine.safetensors", code=2)
         assert "which is read here" in mpira("merge", one, two, "--output", one, "--overwrite", code=2)
+        assert "ends in .safetensors" in mpira("merge", one, two, "--output", folder / "m.pt", code=2)
+        (folder / "d.safetensors").mkdir()
+        assert "is a folder" in mpira("merge", one, two, "--output", folder / "d.safetensors", "--overwrite", code=2)
     print("5 checkpoints and 2 of LoRA runs there and back")
 
 

@@ -219,6 +219,7 @@ def other_ways_to_say_it(folder):
     refused("element\tdna\trna\ne0_F\t0\t2\n", "replicate 1 has no reads of DNA")
     refused("", "is empty")
     refused(good, "--controls contrl", "did you mean 'control'", more=("--controls", "contrl"))
+    refused(good, "--controls nope", "there are ", "control", more=("--controls", "nope"))
     refused(good, "--quantity maxi", "did you mean 'max'", more=("--quantity", "maxi"))
     refused(good, "'dns' is not what a column can be", "did you mean 'dna'", more=("--column", "dns=dna"))
     refused(good, "no column is named 'dn'", more=("--column", "dna=dn"))

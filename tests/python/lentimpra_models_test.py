@@ -1,4 +1,5 @@
 """Which models a screen accepts for which elements: held out wholly, alike in window, one scale set; in both models."""
+import gzip
 import sys
 from pathlib import Path
 
@@ -63,9 +64,10 @@ def another_accessibility_head_is_refused(folder):
 def groups_of_the_accessibility_models_alone(folder):
     prepare(folder, [["chr2", 2000, 3000]])
     (folder / "groups.tsv").write_text("a\tg1\nb\tg2\n")
-    (folder / "table.tsv").write_text("g1\taccessibility.safetensors\ng2\taccessibility.safetensors\n")
+    table = b"g1\taccessibility.safetensors\ng2\taccessibility.safetensors\n"
+    (folder / "table.tsv.gz").write_bytes(gzip.compress(table))
     run(folder, "--set", f"elements.groups={folder}/groups.tsv", "--set",
-        f"accessibility.weights_by_group={folder}/table.tsv")
+        f"accessibility.weights_by_group={folder}/table.tsv.gz")
     assert "accessibility.element.mean" in read_anndata(folder / "out.h5ad").var_names
 
 

@@ -448,6 +448,16 @@ def wrong_requests_are_named(folder):
     assert (folder / "page.html.old").read_text() == "mine"
 
 
+def values_that_are_all_zero(folder):
+    """Plots without an extent have axes all the same, and no figure that is no number."""
+    shutil.copy(results() / "screen" / "screen.h5ad", folder / "screen.h5ad")
+    with h5py.File(folder / "screen.h5ad", "r+") as file:
+        file["X"][...] = 0
+    report(folder / "report.html", folder / "screen.h5ad")
+    figures = re.findall(r'<svg class="static".*?</svg>', (folder / "report.html").read_text(), re.S)
+    assert figures and not any(re.search(r"\bnan\b", figure) for figure in figures)
+
+
 def browsers_open_it(folder):
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
@@ -489,6 +499,6 @@ if __name__ == "__main__":
     try:
         run_cases([a_screen_as_anndata_reads_it, hostile_names_do_no_harm, a_sweep_beside_its_baselines, a_training_run,
                    genes_and_their_regions, knock_outs_and_measured_pairs, a_network, an_unfinished_campaign_is_told_as_such, an_evaluation, wrong_requests_are_named,
-                   browsers_open_it])
+                   values_that_are_all_zero, browsers_open_it])
     finally:
         tidy_up()

@@ -1,7 +1,9 @@
 """`mpira train` from settings to files, on a small genome with a planted motif: what it leaves, stopping and going on,
 kill -9, other rank counts, finished output, and wrong inputs by name."""
 
+import gzip
 import json
+import os
 import random
 import re
 import signal
@@ -151,13 +153,21 @@ def check_resume(folder):
 
 def check_finished_output(folder):
     assert "finished already" in mpira(*train(folder), code=0).text
+    assert "epochs     30 of 30 done" in mpira("status", folder / "w.safetensors", code=0).stdout
+    (folder / "folds.tsv.gz").write_bytes(gzip.compress((folder / "folds.tsv").read_bytes()))
+    again = mpira(*train(folder, "--set", f"holdout.folds={folder / 'folds.tsv.gz'}"), code=0)
+    assert "finished already" in again.text, f"the same folds:\n{again}"
     other = mpira(*train(folder, "--set", "train.lr=0.001"), code=2)
     assert "w.safetensors" in other.text and "train.lr" in other.text, other
     assert "--overwrite" in mpira(*train(folder, "--fresh"), code=2).text
-    before = (folder / "w.safetensors").read_bytes()
+    files = [folder / f"w.{ending}" for ending in ("safetensors", "metrics.jsonl", "heldout.tsv")]
+    before = [file.read_bytes() for file in files]
     mpira(*train(folder, "--fresh", "--overwrite", "--set", "train.epochs=2"), code=0)
-    assert (folder / "w.safetensors.old").read_bytes() == before
-    assert (folder / "w.safetensors").read_bytes() != before
+    for file, bytes_before in zip(files, before):
+        assert file.with_name(file.name + ".old").read_bytes() == bytes_before != file.read_bytes(), file
+
+    still = mpira(*train(folder, "--set", "train.epochs=0", output="still.safetensors"), code=0)
+    assert "nothing is trained" in still.text, still
 
     running = Running(*train(folder, output="c.safetensors"))
     wait_until(lambda: epochs_in(folder / "c.metrics.jsonl") >= 2, what="2 epochs")
@@ -168,6 +178,13 @@ def check_finished_output(folder):
     mpira(*train(folder, "--set", "train.batch=7", "--set", "train.epochs=1", "--fresh", output="c.safetensors"), code=0)
 
 
+def check_output_is_a_file(folder):
+    (folder / "d.safetensors").mkdir()
+    assert "is a folder" in mpira(*train(folder, "--fresh", "--overwrite", output="d.safetensors"), code=2).text
+    os.mkfifo(folder / "p.safetensors")
+    assert "device or pipe" in mpira(*train(folder, output="p.safetensors"), code=2).text
+
+
 def check_one_at_a_time(folder):
     """While a training goes on, status says so and another start is refused, also one that means to start over."""
     file, metrics = folder / "one.safetensors", folder / "one.metrics.jsonl"
@@ -175,7 +192,7 @@ def check_one_at_a_time(folder):
     long = ["--set", "train.epochs=100000"]
     running = Running(*train(folder, *long, output=file.name))
     wait_until(lambda: epochs_in(metrics) >= 2, what="2 epochs")
-    assert status(file)["outcome"] == "running"
+    assert status(file)["outcome"] == "running" and status(file)["epochs"] == 100000
     text = mpira("status", file, code=0).stdout
     assert "outcome    running" in text and "next" not in text, text
     for other in [Running(*train(folder, *words, output=file.name), ranks=ranks) for words, ranks in
@@ -247,6 +264,7 @@ def check_other_ways_of_holding_out(folder):
         if "chr3" in words[1]:
             ((chrom, start, end),) = card["held_out"]
             assert chrom == "chr3" and start == 0 and end > CHROMS["chr3"], card["held_out"]
+            assert re.search(r"held out +chr3\n", mpira("weights", folder / "h.safetensors", code=0).stdout)
         again = mpira(*train(folder, *NO_FOLD, *words, "--set", "train.epochs=1", "--set", "holdout.margin_bp=0",
                              output="h.safetensors"), code=0)
         assert "finished already" in again.text, again
@@ -259,6 +277,7 @@ def main():
         check_files(folder)
         check_resume(folder)
         check_finished_output(folder)
+        check_output_is_a_file(folder)
         check_one_at_a_time(folder)
         check_other_ways_of_holding_out(folder)
         check_wrong_inputs(folder)

@@ -40,7 +40,11 @@ std::filesystem::path aside_name(std::filesystem::path const& target);
 /// Whether both names lead to one file or folder that is there.
 bool same_file(std::filesystem::path const& one, std::filesystem::path const& other);
 
-/// A usage error where `output` is one of the files that it would be made of.
+/// A usage error where `output` is there and is no file (nor a link to one, or to nothing): a folder, a
+/// device or a pipe is never put aside for a file.
+void require_file_or_nothing(std::filesystem::path const& output);
+
+/// A usage error where `output` is one of the files that it would be made of, or a folder that holds one.
 void refuse_input_as_output(std::filesystem::path const& output,
                             std::span<std::filesystem::path const> inputs);
 

@@ -13,13 +13,18 @@
 
 namespace mpira {
 
+/// What is said of a text whose first line end is a CR alone: all of it would be one line.
+inline constexpr std::string_view kOldLineEnds =
+    "its lines end as those of old Macs (CR alone); convert them: tr '\\r' '\\n' < FILE > NEW";
+
 /// A text file whose lines stay where they lie: of a line that is needed again, its offset is kept. A gzipped
 /// file (bgzip included) is unpacked into memory first, each process's own; a plain one is shared by a node.
 ///
 ///     for (std::size_t at = 0; at < text.size(); at = text.after(at)) use(text.line(at));
 ///
 /// Owner, move-only; views live as long as the text. Threads: reading is free for all. Throws Origin::usage,
-/// naming the file, when it can't be opened, is compressed otherwise or damaged, or unpacks to over 16 GiB.
+/// naming the file, when it can't be opened, is compressed otherwise or damaged, unpacks to over 16 GiB, or
+/// has kOldLineEnds.
 class MappedText {
 public:
     explicit MappedText(std::filesystem::path const& file);

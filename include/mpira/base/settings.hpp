@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,9 @@ struct SettingSpec {
     double most = std::numeric_limits<double>::infinity();
 };
 
+/// Where a setting stands that was given on the command line.
+inline constexpr std::string_view kSetOption = "--set";
+
 /// A job's settings, complete: every key of the schema has a value, checked for type, range and choices.
 ///
 /// Filled by cli (TOML and --set) through set(); read by jobs. Threads: reading is free for all.
@@ -46,7 +50,7 @@ public:
 
     /// Gives `key` a value. Unknown keys are refused with the nearest known name; the type, range and choice
     /// must fit (an integer is taken for a number, a text for a list of one). `where` says where it was
-    /// written ("line 12", "--set").
+    /// written ("line 12", kSetOption).
     void set(std::string const& key, SettingValue value, std::string_view where);
     /// As set(), from text: `--set sites.insertions=60`. Lists: a,b or ["a","b"].
     void set_from_text(std::string const& key, std::string_view text, std::string_view where);
@@ -68,7 +72,9 @@ public:
     /// {"sites.insertions": 600, ...}: those that affect the result, or all of them.
     [[nodiscard]] nlohmann::json to_json(bool result_only) const;
 
-    /// A usage error about one key: "config.toml: sites.insertions: <what>".
+    /// A usage error about one key: "config.toml: sites.insertions: <what>"; of one that the command line
+    /// gave,
+    /// "--set sites.insertions: <what>".
     [[noreturn]] void refuse(std::string_view key, std::string_view what) const;
     /// The same unless the key has the schema's value: for what would do nothing beside the other settings.
     void refuse_given(std::string_view key, std::string_view what) const;
@@ -78,6 +84,7 @@ private:
     std::vector<SettingSpec> schema_;
     std::map<std::string, SettingValue, std::less<>> values_;
     std::string source_;
+    std::set<std::string, std::less<>> given_by_option_;
 };
 
 /// A complete TOML text of a schema with its fallbacks, each key commented; required keys stand commented out

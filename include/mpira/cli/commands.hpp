@@ -38,5 +38,8 @@ int run_alone(int (*command)(CommandLine const&), CommandLine const& line);
 /// Prints what parsing ended in (help, version, a wrong command line) and gives its exit code; of several
 /// processes that a launcher started, the first does, and the others end with 0.
 int show(Parsed const& parsed);
+/// Writes what stdout still holds; the exit code of a command that ended with `code`: another where that
+/// failed (a full disk), so that no cut output passes for a whole one.
+int end_output(int code);
 
 }  // namespace mpira::cli

@@ -26,7 +26,7 @@ struct RunStatus {
     std::string network;                   ///< of finished ones, "GET"
     bool trained_here = true;              ///< else weights that no run here has left: of folds, converted
     std::uint64_t epochs_done = 0;         ///< by the metrics
-    std::optional<std::uint64_t> epochs;   ///< that the run shall have; known from its checkpoint
+    std::optional<std::uint64_t> epochs;   ///< that the run shall have; known from its metrics or checkpoint
     std::optional<std::uint64_t> saved;    ///< the epoch a resume goes on after; nothing without a checkpoint
     nlohmann::json last;                   ///< the metrics' last line, null before the first epoch
     std::optional<double> last_written_s;  ///< how long ago metrics or checkpoint were written
