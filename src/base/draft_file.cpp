@@ -71,7 +71,7 @@ bool is_in(std::filesystem::path const& folder, std::filesystem::path const& fil
     if (file.empty() || !std::filesystem::is_directory(folder, unknown)) return false;
     auto const outer = std::filesystem::canonical(folder, unknown);
     auto const inner = std::filesystem::canonical(file, unknown);
-    return !unknown &&
+    return !outer.empty() && !unknown &&
            std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 

@@ -111,8 +111,8 @@ int merge(CommandLine const& line) {
     auto const is_there = [&] { return fs::exists(fs::symlink_status(output)); };
     require(line.overwrite || !is_there(), fmt::format("{} exists; --overwrite renames it to {}",
                                                        output.string(), aside_name(output).string()));
-    auto const draft =
-        draft_name(output);  // so that a merge that fails leaves the old weights in their place
+    // So that a merge that fails leaves the old weights in their place.
+    auto const draft = draft_name(output);
     auto const hash = model::merge_adaptor(line.file, line.adaptor, draft);
     if (is_there()) fs::rename(output, aside_name(output));
     fs::rename(draft, output);

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "mpira/base/checksum.hpp"
@@ -195,7 +197,7 @@ void ResultFile::require_same(std::filesystem::path const& file, ResultLayout co
         try {
             return read_result_map(file);
         } catch (Error const& error) {  // empty, cut, or another program's
-            if (error.origin() != Origin::usage) throw;
+            if (error.origin() != Origin::usage || ::access(file.c_str(), R_OK) != 0) throw;
             fail_usage(
                 fmt::format("{}; it can't be resumed: --fresh --overwrite begins anew and keeps it as {}",
                             error.what(), aside_name(file).string()));

@@ -39,8 +39,8 @@ std::string figures(Score const& score) {
 // A line of the metrics file; what the base saw of the held-out part is said beside every figure.
 std::string line_of(EpochRecord const& record, Inputs const& inputs) {
     auto json = to_json(record);
-    json["epochs"] =
-        inputs.recipe.epochs;  // for the status: no checkpoint says it before the first, or after
+    // For the status: before the first checkpoint, and when that is gone, nothing else says it.
+    json["epochs"] = inputs.recipe.epochs;
     if (!inputs.base_saw.empty()) json["base_saw"] = inputs.base_saw;
     return json.dump() + '\n';
 }
