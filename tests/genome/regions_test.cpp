@@ -67,7 +67,7 @@ TEST(Bed, SortedInChromSizesOrderWithDuplicatesMerged) {
     EXPECT_THAT(bed.regions, ElementsAre(Region{0, 10, 25}, Region{0, 12, 14}, Region{0, 20, 30},
                                          Region{0, 24, 26}, Region{0, 30, 1000}, Region{1, 5, 10}));
     EXPECT_THAT(bed.names, ElementsAre("a", "inside", "b", "under", "next", "c"));
-    EXPECT_THAT(bed.scores, ElementsAre(1000, 0, 0, 0, 0, 3.5));
+    EXPECT_THAT(bed.scores, ElementsAre(1000, 0, 7, 0, 0, 3.5));          // the highest of 20-30
     EXPECT_THAT(bed.strands, ElementsAre('.', '+', '.', '+', '+', '-'));  // 20-30 stands there on both
     EXPECT_TRUE(bed.summits.empty());
     EXPECT_EQ(bed.report.lines, 7);

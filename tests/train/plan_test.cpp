@@ -361,7 +361,7 @@ TEST(Folds, table_of_quickstart_data) {
                 ::testing::AllOf(HasSubstr("holdout.fold"), HasSubstr("1, 2")));
     for (auto const* bad : {"1\tchr1\t5\n", "1\tchr1\t5\t5\n", "1\tchr1\tx\t5\n",
                             "1\tchr1\t0\t5\n2\tchr1\t4\t9\n", "\tchr1\t0\t5\n"}) {
-        EXPECT_THAT(message_of([&] { return read(bad); }), HasSubstr("folds.tsv:")) << bad;
+        EXPECT_THAT(message_of([&] { return read(bad); }), HasSubstr("folds.tsv, line ")) << bad;
     }
     EXPECT_THAT(message_of([&] { return read("# nothing\n"); }), HasSubstr("no fold"));
 }
