@@ -249,15 +249,12 @@ store::ResultTables Crispri::tables() const {
     uns["notes"]["auprc"] =
         "average precision, (sets, cell types, bins, var): pairs of one score count as one step; not a "
         "number without a regulated pair. covered: pairs with a score; all: the others behind them, tied, "
-        "but "
-        "for proximity, which knows their distance "
-        "(bins of distance: only pairs whose gene is known). prevalence, the share regulated, is what a "
-        "random order reaches; pairs, how many.";
+        "but for proximity, which knows their distance (bins of distance: only pairs whose gene is known). "
+        "prevalence, the share regulated, is what a random order reaches; pairs, how many.";
     uns["notes"]["status"] =
         "no_gene: not in the scores on that chromosome; no_region: the element overlaps none; own_region: "
         "only that of the start itself; out_of_reach: beyond perturb.reach or the window. distance_bp, from "
-        "the "
-        "element's centre to the nearest start: -1 where the gene is not known";
+        "the element's centre to the nearest start: -1 where the gene is not known";
     return tables;
 }
 

@@ -170,18 +170,15 @@ store::ResultTables Features::tables() const {
     uns["inputs"] = inputs_;
     uns["settings"] = nlohmann::json::object();
     auto const settings = settings_.to_json(false);
-    for (auto const& spec :
-         features_settings()) {  // not those of any campaign: where it goes, how it commits
-        auto const& value = settings.at(spec.key);
-        if (!value.empty())
-            uns["settings"][spec.key] = value;  // empty lists have no type that a file could hold
-    }
+    // Not those of any campaign (where it goes, how it commits), nor empty lists, for which a file has no
+    // type.
+    for (auto const& spec : features_settings())
+        if (auto const& value = settings.at(spec.key); !value.empty()) uns["settings"][spec.key] = value;
     uns["notes"]["X"] = fmt::format(
         "motif score, {}; a model reads min(1, X / varm/scale), a column of varm/scale a scale set",
         settings_.path("motifs.hits").empty()
             ? "over the positions of the region's scan window the sum of the best word's log2 odds (bits) "
-              "where it "
-              "reaches its threshold, 0 without"
+              "where it reaches its threshold, 0 without"
             : "the sum of the scores of the hits that share a base with the region, in that file's unit");
     return tables;
 }

@@ -159,8 +159,7 @@ std::vector<SettingSpec> import_settings() {
     return {
         {"zarr", SettingKind::text, required,
          "The data set: a folder of zarr version 2 with data (peaks x motifs), peak_names, motif_names, and "
-         "by "
-         "cell type atpm, expression_positive, expression_negative and tss.",
+         "by cell type atpm, expression_positive, expression_negative and tss.",
          Affects::run},
         {"genome.assembly", SettingKind::text, required,
          "Its assembly (hg38). Models and atlases of different assemblies are never mixed."},
@@ -171,8 +170,7 @@ std::vector<SettingSpec> import_settings() {
          SettingKind::text,
          std::string("as_stored"),
          "as_stored: atpm as it is; maximum: divided by its largest value in the cell type, as published "
-         "models "
-         "read it.",
+         "models read it.",
          Affects::result,
          {"as_stored", "maximum"}},
         {"scales",
@@ -186,8 +184,7 @@ std::vector<SettingSpec> import_settings() {
          SettingKind::integer,
          std::int64_t{0},
          "Regions in a unit of work; 0: the rows of one of the store's chunks of data, at most 65536. Each "
-         "unit reads "
-         "the chunks that it needs whole.",
+         "unit reads the chunks that it needs whole.",
          Affects::result,
          {},
          0,

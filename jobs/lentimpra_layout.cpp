@@ -48,13 +48,10 @@ nlohmann::json notes_of(ScreenParts const& parts) {
     notes["X"] =
         "quantity.arm.statistic, on the scale the model was trained on (log10(TPM + 1) for published "
         "expression, so that differences are log10 ratios); arms: element (inserted), uninserted (same "
-        "windows, accessibility of the "
-        "site "
-        "1), shuffled (dinucleotide-shuffled elements at the same sites), and paired differences; se = sd / "
-        "sqrt(insertions), of independent draws of sites. Errors of the shuffled arm hold for the shuffles "
-        "used: insertions that share a shuffle are correlated. Not a number: the sd of one insertion, the "
-        "mean "
-        "of a site class that no insertion fell into.";
+        "windows, accessibility of the site 1), shuffled (dinucleotide-shuffled elements at the same sites), "
+        "and paired differences; se = sd / sqrt(insertions), of independent draws of sites. Errors of the "
+        "shuffled arm hold for the shuffles used: insertions that share a shuffle are correlated. Not a "
+        "number: the sd of one insertion, the mean of a site class that no insertion fell into.";
     notes["gc"] = "Share of G and C among the element's own letters that are none of N.";
     notes["no_motif"] =
         "No motif was found in the element and its vector (obsm/features is all 0): the model reads an open "
@@ -70,21 +67,18 @@ nlohmann::json notes_of(ScreenParts const& parts) {
     if (!settings.path("elements.scanned_as").empty())
         notes["scale_ratios"] =
             "The largest sum of hit scores that a scan of regions finds, over the atlas's own scale, by "
-            "scale "
-            "set of the models and feature: the atlas's features were imported, those of elements are "
+            "scale set of the models and feature: the atlas's features were imported, those of elements are "
             "scanned.";
     if (settings.number("early_stop.se") > 0)
         notes["early_stop"] =
             "Insertions of an element ended after 64, 128, 256 or 512 where the standard error of its paired "
             "difference element-uninserted was at most early_stop.se for each output; obs/insertions says "
             "where. Statistics are over the insertions used; in obsm/raw those not made are not a number. "
-            "The "
-            "rule stops where it has seen little spread, so these standard errors tend to be low.";
+            "The rule stops where it has seen little spread, so these standard errors tend to be low.";
     if (settings.text("sites.mode") == "shared")
         notes["sites"] =
             "All elements of a model share their sites: errors of their means are correlated. Compare "
-            "elements "
-            "by the paired differences (element-uninserted, element-shuffled).";
+            "elements by the paired differences (element-uninserted, element-shuffled).";
     return notes;
 }
 

@@ -253,11 +253,9 @@ store::ResultTables NetworkJob::tables() const {
     tables.uns["notes"]["network"] =
         "spearman: correlations. lingam: [i, j] is the effect of motif j on motif i; varp/lingam_frequency: "
         "share of the bootstraps that have the edge; a motif that is constant in a bootstrap, or that "
-        "earlier "
-        "motifs explain there, has none in it. Rows drawn twice make edges of noise, too: compare a "
-        "frequency "
-        "with the mean over all pairs. uns/motif_sd, over the sampled rows, makes weights of motifs compare: "
-        "[i, j] * sd[j] / sd[i].";
+        "earlier motifs explain there, has none in it. Rows drawn twice make edges of noise, too: compare a "
+        "frequency with the mean over all pairs. uns/motif_sd, over the sampled rows, makes weights of "
+        "motifs compare: [i, j] * sd[j] / sd[i].";
     tables.uns["notes"]["order"] =
         "place of each motif in the causal order, causes first; -1: no causal network";
     truths_->describe(tables.uns);

@@ -126,11 +126,9 @@ store::ResultTables Predict::tables() const {
         tables.uns["notes"]["obs"] = "predicted, observed: of the output of the gene's own strand";
         tables.uns["notes"]["gene_predicted"] =
             "gene_predicted[g] and gene_observed[g] are the gene_value of obs/predicted and obs/observed "
-            "over "
-            "gene_row_count[g] rows of obs from gene_first_row[g] on: one gene and cell type. Where the "
-            "atlas "
-            "has a gene's expression at each of its starts, sum counts it as often in both, and correlates "
-            "them by the number of starts.";
+            "over gene_row_count[g] rows of obs from gene_first_row[g] on: one gene and cell type. Where the "
+            "atlas has a gene's expression at each of its starts, sum counts it as often in both, and "
+            "correlates them by the number of starts.";
     }
     if (layer_ >= 0) {
         tables.uns["embedding_layer"] = layer_name_;

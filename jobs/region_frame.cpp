@@ -20,9 +20,8 @@ store::Frame region_frame(std::span<genome::Region const> regions, std::span<std
     bool const use_names = names_differ(names);
     if (!names.empty() && !use_names)
         log::info(
-            "regions are called chrom:start-end: several have one name in column 4, which of mpira regions' "
-            "files "
-            "is their origin");
+            "regions are called chrom:start-end, for names in column 4 repeat (mpira regions writes origins "
+            "there)");
     store::Frame frame;
     store::StringColumn chrom{"chrom", {}, true};
     store::IntegerColumn start{"start", {}};

@@ -16,6 +16,7 @@
 #include "mpira/base/error.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
+#include "mpira/genome/windows.hpp"
 #include "mpira/model/adaptor.hpp"
 
 namespace mpira::cli {
@@ -73,10 +74,10 @@ void print_card(fs::path const& file, model::ModelCard const& card) {
          fmt::format("{} ({:.4g} to {:.4g})", card.scale_set.empty() ? "-" : card.scale_set, *least, *most));
     std::vector<std::string> held_out;
     for (auto const& interval : card.held_out) {
-        bool const whole = interval.start == 0 && interval.end == std::numeric_limits<std::int64_t>::max();
-        held_out.push_back(whole
-                               ? interval.chromosome
-                               : fmt::format("{}:{}-{}", interval.chromosome, interval.start, interval.end));
+        constexpr auto kToTheEnd = std::numeric_limits<std::int64_t>::max();  // as cards have it
+        held_out.push_back(
+            genome::to_text({interval.chromosome, interval.start,
+                             interval.end == kToTheEnd ? genome::HeldOutInterval::kWhole : interval.end}));
     }
     line("held out", fmt::format("{}", fmt::join(held_out, ", ")));
     line("parents", fmt::format("{}", fmt::join(card.parents, ", ")));

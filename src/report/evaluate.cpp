@@ -267,13 +267,14 @@ std::string text_of(AssayData const& data, std::vector<Line> const& lines,
         text += fmt::format("active: above {:.3f}, the {:g}th percentile of the negative controls\n",
                             threshold, kPositivePercentile);
     }
+    bool const in_loci = has_places(data);
     std::string subset;
     for (auto const& line : lines) {
         if (line.subset != subset) {
             subset = line.subset;
             text += fmt::format("\n{} ({} sequences{}{})\n  {:<32}{:<24}{:<24}{}\n", subset,
                                 line.figures.elements,
-                                has_places(data) ? fmt::format(" in {} loci", line.figures.loci) : "",
+                                in_loci ? fmt::format(" in {} loci", line.figures.loci) : "",
                                 std::isnan(line.figures.positives)
                                     ? ""
                                     : fmt::format(", {:.1f} % active", 100 * line.figures.positives),

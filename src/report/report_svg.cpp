@@ -31,9 +31,8 @@ struct Extent {
 
 /// Room beside the data, but not beyond a 0 that bars stand on.
 Span padded(Extent extent, bool stands_on_zero) {
-    if (extent.is_empty()) return {0, 1};
-    if (stands_on_zero) extent.hold(0);
-    if (extent.low == 0 && extent.high == 0) return {0, 1};  // a span without length has no scale
+    if (stands_on_zero && !extent.is_empty()) extent.hold(0);
+    if (extent.is_empty() || (extent.low == 0 && extent.high == 0)) return {0, 1};
     auto length = extent.high - extent.low;
     if (length <= 0) length = std::max(std::abs(extent.high), 1.0);
     constexpr double kRoom = 0.04;

@@ -84,7 +84,7 @@ void Dispatcher::want(int rank) {
         return;
     }
     state.queued = true;
-    idle_.erase(rank);
+    if (!idle_.empty()) idle_.erase(rank);
 }
 
 void Dispatcher::ready(int rank, double now) {
@@ -101,7 +101,10 @@ Claim Dispatcher::drop_held(Rank& rank, std::uint64_t unit, double now) {
                                     [&](Claim const& claim) { return claim.unit == unit; });
     ensure(place != rank.held.end(), "a unit is not held by the rank that ran it");
     auto const claim = *place;
-    rank.held.erase(place);
+    if (place == rank.held.begin())  // nearly always
+        rank.held.pop_front();
+    else
+        rank.held.erase(place);
     rank.running_since = now;
     --held_;
     if (claim.suspect) {

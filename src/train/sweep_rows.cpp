@@ -271,10 +271,8 @@ store::ResultTables SweepRows::tables() const {
     }
     tables.uns["notes"]["X"] =
         "figures of a run over what it held out: loss and validation_loss are Poisson losses in nats; "
-        "pearson, "
-        "spearman and r2 are on the target's scale over the entries that count (obsm/heldout_scored), _all "
-        "over "
-        "all; auroc where targets are 0 and 1";
+        "pearson, spearman and r2 are on the target's scale over the entries that count "
+        "(obsm/heldout_scored), _all over all; auroc where targets are 0 and 1";
     if (!atlas_->cell_types().empty()) tables.uns["cell_types"] = atlas_->cell_types();
     return tables;
 }

@@ -72,9 +72,8 @@ public:
     /// {"sites.insertions": 600, ...}: those that affect the result, or all of them.
     [[nodiscard]] nlohmann::json to_json(bool result_only) const;
 
-    /// A usage error about one key: "config.toml: sites.insertions: <what>"; of one that the command line
-    /// gave,
-    /// "--set sites.insertions: <what>".
+    /// A usage error about one key: "config.toml: sites.insertions: <what>", or "--set sites.insertions:
+    /// <what>" where the command line gave it.
     [[noreturn]] void refuse(std::string_view key, std::string_view what) const;
     /// The same unless the key has the schema's value: for what would do nothing beside the other settings.
     void refuse_given(std::string_view key, std::string_view what) const;
