@@ -29,6 +29,7 @@
 #include "mpira/model/get.hpp"
 #include "mpira/model/insertion.hpp"
 #include "mpira/model/speed.hpp"
+#include "mpira/model/tensor_memory.hpp"
 
 #include "timing.hpp"
 #include "uniform.hpp"
@@ -187,6 +188,7 @@ void measure(Setting const& setting, int pairs, double alone_s) {
 int main(int argc, char** argv) {
     try {
         keep_freed_memory();  // as mpira does
+        keep_freed_tensors();
         at::set_num_threads(1);
         std::string const which = argc > 1 ? argv[1] : "small";
         bool const alone = argc > 3 && std::string(argv[2]) == "alone";

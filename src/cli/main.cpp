@@ -4,6 +4,7 @@
 #include "mpira/cli/commands.hpp"
 #include "mpira/comm/communicator.hpp"
 #include "mpira/comm/runtime.hpp"
+#include "mpira/model/tensor_memory.hpp"
 
 namespace {
 
@@ -50,6 +51,7 @@ int run_command(int argc, char** argv) {
             break;
     }
     mpira::keep_freed_memory();
+    mpira::model::keep_freed_tensors();
     return mpira::comm::run_main(argc, argv, [&] {
         auto const world = mpira::comm::Communicator::world();
         switch (line.command) {

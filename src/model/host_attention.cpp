@@ -223,34 +223,93 @@ template <typename Join>
     return all[0];
 }
 
-/// Scores of one query -> 2^(score - largest), 0 where the last vector's `is_key` is 0; returns their sum.
-[[gnu::always_inline]] inline float weigh(Vector* scores, std::size_t vectors, Integers const& is_key) {
-    auto& last = scores[vectors - 1];
-    last = is_key != 0 ? last : Vector{} - std::numeric_limits<float>::infinity();
-    Vector most = scores[0];
-    for (std::size_t n = 1; n < vectors; ++n) most = scores[n] > most ? scores[n] : most;
-    float const largest = joined(most, [](Vector& a, Vector const& b) { a = b > a ? b : a; });
-    Vector sums{};
-    for (std::size_t n = 0; n < vectors; ++n) {
-        scores[n] -= largest;
-        exponentiate(scores[n]);
-        if (n + 1 == vectors) last = is_key != 0 ? last : Vector{};
-        sums += scores[n];
+/// Lane r of `ones`: what joined() makes of rows[r], in the same order. All kQueries at once take a third of
+/// the shuffles, and none waits for another.
+template <typename Join>
+[[gnu::always_inline]] inline void join_each(Vector const* rows, Join const& join, Vector& ones) {
+    Vector halves[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+        auto const& a = rows[2 * i];
+        auto const& b = rows[2 * i + 1];
+        halves[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+        join(halves[i],
+             __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
     }
-    return joined(sums, [](Vector& a, Vector const& b) { a += b; });
+    Vector quarters[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+        auto const& a = halves[2 * i];
+        auto const& b = halves[2 * i + 1];
+        quarters[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+        join(quarters[i],
+             __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31));
+    }
+    auto const& a = quarters[0];
+    auto const& b = quarters[1];
+    Vector pairs = __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29);
+    join(pairs, __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31));
+    ones = __builtin_shufflevector(pairs, pairs, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
+    join(ones, __builtin_shufflevector(pairs, pairs, 1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15));
+}
+
+template <std::size_t kRows, typename Join>
+[[gnu::always_inline]] inline void join_rows(Vector const* rows, Join const& join, Vector& ones) {
+    if constexpr (kRows == 1)
+        ones = Vector{} + joined(rows[0], join);
+    else
+        join_each(rows, join, ones);
+}
+
+/// Scores of each query -> 2^(score - largest), 0 behind the last key. Lane r of `by`: 1 / the sum of query
+/// r's.
+template <std::size_t kRows>
+[[gnu::always_inline]] inline void weigh(Scratch const& at, Vector& by) {
+    auto const vectors = at.key_vectors;
+    Vector all[kRows];
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kRows; ++r) {
+        auto* const scores = at.scores + r * vectors;
+        auto& last = scores[vectors - 1];
+        last = at.is_key != 0 ? last : Vector{} - std::numeric_limits<float>::infinity();
+        all[r] = scores[0];
+        for (std::size_t n = 1; n < vectors; ++n) all[r] = scores[n] > all[r] ? scores[n] : all[r];
+    }
+    Vector largest;
+    join_rows<kRows>(
+        all, [](Vector& a, Vector const& b) { a = b > a ? b : a; }, largest);
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kRows; ++r) {
+        auto* const scores = at.scores + r * vectors;
+        all[r] = Vector{};
+        for (std::size_t n = 0; n < vectors; ++n) {
+            scores[n] -= largest[r];
+            exponentiate(scores[n]);
+            if (n + 1 == vectors) scores[n] = at.is_key != 0 ? scores[n] : Vector{};
+            all[r] += scores[n];
+        }
+    }
+    join_rows<kRows>(
+        all, [](Vector& a, Vector const& b) { a += b; }, by);
+    by = 1 / by;
 }
 
 /// q -> out: the first query, or all kQueries.
-MPIRA_CLONES void attend_queries(std::size_t queries, Scratch const& at) {
-    multiply_all(queries, floats(at.q), at.dim_vectors * kLanes, at.k_by_value, at.key_vectors,
+template <std::size_t kRows>
+[[gnu::always_inline]] inline void attend_rows(Scratch const& at) {
+    multiply_all(kRows, floats(at.q), at.dim_vectors * kLanes, at.k_by_value, at.key_vectors,
                  at.dim_vectors * kLanes, at.scores);
-    float sums[kQueries];
-    for (std::size_t r = 0; r < queries; ++r)
-        sums[r] = weigh(at.scores + r * at.key_vectors, at.key_vectors, at.is_key);
-    multiply_all(queries, floats(at.scores), at.key_vectors * kLanes, at.v, at.dim_vectors, at.keys, at.out);
-    for (std::size_t r = 0; r < queries; ++r) {
-        for (std::size_t n = 0; n < at.dim_vectors; ++n) at.out[r * at.dim_vectors + n] *= 1 / sums[r];
+    Vector by;
+    weigh<kRows>(at, by);
+    multiply_all(kRows, floats(at.scores), at.key_vectors * kLanes, at.v, at.dim_vectors, at.keys, at.out);
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kRows; ++r) {
+        for (std::size_t n = 0; n < at.dim_vectors; ++n) at.out[r * at.dim_vectors + n] *= by[r];
     }
+}
+MPIRA_CLONES void attend_queries(std::size_t queries, Scratch const& at) {
+    if (queries == 1)
+        attend_rows<1>(at);
+    else
+        attend_rows<kQueries>(at);
 }
 
 void write(float const* from, std::size_t count, float* to) {
