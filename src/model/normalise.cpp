@@ -1,5 +1,6 @@
 #include "normalise.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -23,28 +24,43 @@ namespace mpira::model {
 namespace {
 
 constexpr std::int64_t kRowsPerTask = 64;
+constexpr std::size_t kTogether = 8;
 
-// The pragmas (-fopenmp-simd, CMakeLists.txt) let the compiler add in any order.
-MPIRA_CLONES void normalise_row(float const* z, float const* shift, std::size_t dim, float eps, float* h,
-                                float* scale) {
+// The pragmas (-fopenmp-simd, CMakeLists.txt) let the compiler add in any order; each row's is the same.
+/// `rows` <= kTogether take each step together, so that none waits for sums of its own.
+MPIRA_CLONES void normalise_together(float const* z, float const* shift, std::size_t rows, std::size_t dim,
+                                     float eps, float* h, float* scale) {
     auto const count = static_cast<float>(dim);
-    float sum = 0;
+    float means[kTogether];
+    float by[kTogether];
+    for (std::size_t r = 0; r < rows; ++r) {
+        auto const* const from = z + r * dim;
+        auto* const row = h + r * dim;
+        float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (std::size_t i = 0; i < dim; ++i) {
-        h[i] = z[i] + shift[i];
-        sum += h[i];
+        for (std::size_t i = 0; i < dim; ++i) {
+            row[i] = from[i] + shift[i];
+            sum += row[i];
+        }
+        means[r] = sum / count;
     }
-    float const mean = sum / count;
-    float squares = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+        auto* const row = h + r * dim;
+        float squares = 0;
 #pragma omp simd reduction(+ : squares)
-    for (std::size_t i = 0; i < dim; ++i) {
-        h[i] -= mean;
-        squares += h[i] * h[i];
+        for (std::size_t i = 0; i < dim; ++i) {
+            row[i] -= means[r];
+            squares += row[i] * row[i];
+        }
+        by[r] = squares;
     }
-    float const by = 1 / std::sqrt(squares / count + eps);
+    for (std::size_t r = 0; r < rows; ++r) by[r] = 1 / std::sqrt(by[r] / count + eps);
+    for (std::size_t r = 0; r < rows; ++r) {
+        auto* const row = h + r * dim;
 #pragma omp simd
-    for (std::size_t i = 0; i < dim; ++i) h[i] *= by;
-    if (scale != nullptr) *scale = by;
+        for (std::size_t i = 0; i < dim; ++i) row[i] *= by[r];
+        if (scale != nullptr) scale[r] = by[r];
+    }
 }
 
 MPIRA_CLONES void add_backward_of_row(float const* dh, float const* h, float scale, std::size_t dim,
@@ -63,12 +79,15 @@ MPIRA_CLONES void add_backward_of_row(float const* dh, float const* h, float sca
     for (std::size_t i = 0; i < dim; ++i) gradient[i] += scale * (dh[i] - mean - h[i] * along);
 }
 
-/// on_row(row number, memory for three rows of `dim`) for all rows, by the threads of this call.
-template <typename OnRow>
-void for_rows(std::int64_t rows, std::size_t dim, OnRow const& on_row) {
+/// on_rows(first row, how many, memory for three times as many rows of `dim`) for all rows, some at a time,
+/// by the threads of this call.
+template <typename OnRows>
+void for_rows(std::int64_t rows, std::size_t dim, OnRows const& on_rows) {
     at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t first, std::int64_t end) {
-        std::vector<float> memory(3 * dim);
-        for (auto row = first; row < end; ++row) on_row(static_cast<std::size_t>(row), memory.data());
+        std::vector<float> memory(3 * kTogether * dim);
+        auto const last = static_cast<std::size_t>(end);
+        for (auto row = static_cast<std::size_t>(first); row < last; row += kTogether)
+            on_rows(row, std::min(kTogether, last - row), memory.data());
     });
 }
 
@@ -78,11 +97,12 @@ void normalise_rows(at::Tensor const& z, float const* shift, float eps, at::Tens
     auto const dim = static_cast<std::size_t>(z.size(1));
     auto const* const from = static_cast<Value const*>(z.const_data_ptr());
     auto* const to = static_cast<Value*>(h.mutable_data_ptr());
-    for_rows(z.size(0), dim, [&](std::size_t row, float* memory) {
+    for_rows(z.size(0), dim, [&](std::size_t row, std::size_t rows, float* memory) {
+        auto const values = rows * dim;
         auto* const wide = f32_of(to + row * dim, memory);
-        normalise_row(as_f32(from + row * dim, dim, memory + dim), shift, dim, eps, wide,
-                      scales == nullptr ? nullptr : scales + row);
-        finish_row(wide, dim, to + row * dim);
+        normalise_together(as_f32(from + row * dim, values, memory + values), shift, rows, dim, eps, wide,
+                           scales == nullptr ? nullptr : scales + row);
+        finish_row(wide, values, to + row * dim);
     });
 }
 
@@ -93,12 +113,15 @@ void add_backward_of_rows(at::Tensor const& dh, at::Tensor const& h, float const
     auto const* const from = static_cast<Value const*>(dh.const_data_ptr());
     auto const* const normalised = static_cast<Value const*>(h.const_data_ptr());
     auto* const to = static_cast<Value*>(gradient.mutable_data_ptr());
-    for_rows(dh.size(0), dim, [&](std::size_t row, float* memory) {
+    for_rows(dh.size(0), dim, [&](std::size_t row, std::size_t rows, float* memory) {
+        auto const values = rows * dim;
         auto* const wide = f32_of(to + row * dim, memory);
-        static_cast<void>(as_f32(to + row * dim, dim, wide));
-        add_backward_of_row(as_f32(from + row * dim, dim, memory + dim),
-                            as_f32(normalised + row * dim, dim, memory + 2 * dim), scales[row], dim, wide);
-        finish_row(wide, dim, to + row * dim);
+        static_cast<void>(as_f32(to + row * dim, values, wide));
+        auto const* const by_row = as_f32(from + row * dim, values, memory + values);
+        auto const* const h_by_row = as_f32(normalised + row * dim, values, memory + 2 * values);
+        for (std::size_t r = 0; r < rows; ++r)
+            add_backward_of_row(by_row + r * dim, h_by_row + r * dim, scales[row + r], dim, wide + r * dim);
+        finish_row(wide, values, to + row * dim);
     });
 }
 
