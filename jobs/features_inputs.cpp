@@ -39,7 +39,14 @@ genome::Background read_background(Settings const& settings, genome::Fasta& fast
     if (background == "sequence") {
         return genome::background_of(fasta);
     }
-    return genome::parse_background(background);
+    auto const parsed = genome::parse_background(background);
+    if (!parsed) {
+        settings.refuse("scan.background",
+                        fmt::format("'{}': write sequence, uniform, or four positive probabilities of "
+                                    "A,C,G,T that sum to 1",
+                                    background));
+    }
+    return *parsed;
 }
 
 }  // namespace

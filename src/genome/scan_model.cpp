@@ -74,7 +74,7 @@ void check_settings(ScanSettings const& settings) {
 
 }  // namespace
 
-Background parse_background(std::string_view text) {
+std::optional<Background> parse_background(std::string_view text) {
     auto const fields = text::split(text, ',');
     Background background{};
     bool good = fields.size() == 4;
@@ -83,12 +83,7 @@ Background parse_background(std::string_view text) {
         good = value.has_value();
         if (good) background[base] = *value;
     }
-    if (!good || !is_background(background)) {
-        fail_usage(
-            fmt::format("background '{}': four positive probabilities of A,C,G,T that sum to 1 were "
-                        "expected",
-                        text));
-    }
+    if (!good || !is_background(background)) return std::nullopt;
     double const sum = std::accumulate(background.begin(), background.end(), 0.0);
     for (double& p : background) p /= sum;
     return background;

@@ -281,6 +281,14 @@ model::GetConfig network_of(Settings const& settings, std::uint64_t motifs, mode
     model::GetConfig config;
     if (base != nullptr) {
         config = *base;
+        auto const same = [&](char const* key, auto ours, auto theirs) {
+            if (ours != theirs)
+                settings.refuse_given(key, fmt::format("it is {} in init.weights; leave it out", theirs));
+        };
+        same("model.dim", settings.integer("model.dim"), base->dim);
+        same("model.depth", settings.integer("model.depth"), base->depth);
+        same("model.heads", settings.integer("model.heads"), base->heads);
+        same("model.mlp_ratio", settings.number("model.mlp_ratio"), base->mlp_ratio);
     } else {
         config.dim = settings.integer("model.dim");
         config.depth = settings.integer("model.depth");

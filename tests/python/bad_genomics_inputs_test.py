@@ -185,7 +185,7 @@ CASES = [
     ("cluster of an unknown motif", F, add("clusters.tsv", "m77\tf1\n"), [], ["clusters.tsv", "m77"]),
     ("cluster with one column", F, line("clusters.tsv", 2, "m1"), [], ["clusters.tsv", "2"]),
     ("p-value above 1", F, nothing, ["--set", "scan.p_value=2"], ["scan.p_value", "out of range"]),
-    ("background of three numbers", F, nothing, ["--set", "scan.background=0.2,0.3,0.5"], ["background '0.2,0.3,0.5'", "four"]),
+    ("background of three numbers", F, nothing, ["--set", "scan.background=0.2,0.3,0.5"], ["scan.background: '0.2,0.3,0.5'", "four"]),
     # accessibility
     ("peaks without a name", F, nothing, ["--set", "accessibility.beds={}/open.bed"], ["accessibility.beds"]),
     ("no peaks", F, remove("open.bed"), [], ["open.bed"]),

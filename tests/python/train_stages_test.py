@@ -260,6 +260,7 @@ def check_baselines_and_wrong_inputs(folder):
         (["target.expression=A.plus"], "{cell_type}"), (["target.cell_type=A,A"], "twice"),
         (["input.left_out_motifs=bound"], "boundA"), (["train.patience=3", "validation.mode=none", "validation.regions="], "train.patience"),
         ([f"init.weights={folder / 'lora.safetensors'}"], "adaptor"), (["init.weights=nowhere"], "nowhere"),
+        ([f"init.weights={folder / 'base.safetensors'}", "model.dim=32"], "model.dim: it is 16 in init.weights"),
         (["input.cutoffs=0.5", "input.rows=all", "input.accessibility=constant"], "goes with input.rows"),
         (["input.cutoffs=0.5,0.3"], "'0.3': write numbers above 0 that ascend"), (["input.cutoffs=x"], "'x'"),
         (["input.cutoffs=0.1"], "leave nothing out"), (["input.cutoffs=0.5,3"], "reaches 3; its accessible ones have 0.2 to 1"),

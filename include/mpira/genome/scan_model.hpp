@@ -33,8 +33,8 @@ private:
 
 /// The symmetrised composition of all sequences of a file, read by pieces of 1 Mb.
 Background background_of(Fasta& fasta);
-/// "0.2836,0.2164,0.2164,0.2836" -> checked background, scaled to sum 1 (given within 1 %).
-Background parse_background(std::string_view text);
+/// "0.2836,0.2164,0.2164,0.2836" -> background, scaled to sum 1 (given within 1 %); none of anything else.
+std::optional<Background> parse_background(std::string_view text);
 
 /// What to do with a motif none of whose words is rare enough for the p-value (78 of the 286 insect motifs at
 /// 1e-4).
