@@ -38,6 +38,21 @@ std::vector<std::string> setting_keys(std::vector<SettingSpec> const& schema) {
     return keys;
 }
 
+/// A line of a shell's `case "$command $previous"` for each option that takes certain values only. `take`:
+/// what the shell does with them, `{}`.
+std::string cases_of_values(CLI::App& app, std::string_view take) {
+    std::string cases;
+    for (auto* sub : app.get_subcommands(nullptr)) {
+        for (auto const* option : sub->get_options()) {
+            auto const choices = choices_of(*option);
+            if (choices.empty() || option->get_lnames().empty()) continue;
+            cases += fmt::format("        '{} --{}') {} ;;\n", sub->get_name(), option->get_lnames().front(),
+                                 fmt::format(fmt::runtime(take), fmt::join(choices, " ")));
+        }
+    }
+    return cases;
+}
+
 /// A text within single quotes of zsh's _describe, where ':' separates.
 std::string plain(std::string text) {
     for (auto& c : text)
@@ -55,15 +70,7 @@ std::string bash_completion(CLI::App& app) {
         options += fmt::format("        {}) words=\"{} --verbose\" ;;\n", sub->get_name(),
                                fmt::join(long_options(*sub), " "));
     }
-    std::string values;
-    for (auto* sub : app.get_subcommands(nullptr)) {
-        for (auto const* option : sub->get_options()) {
-            auto const choices = choices_of(*option);
-            if (choices.empty() || option->get_lnames().empty()) continue;
-            values += fmt::format("        '{} --{}') words=\"{}\" ;;\n", sub->get_name(),
-                                  option->get_lnames().front(), fmt::join(choices, " "));
-        }
-    }
+    auto const values = cases_of_values(app, "words=\"{}\"");
     std::string keys;
     std::vector<std::string> names;
     for (auto const& [name, summary, schema] : all_schemas()) {
@@ -143,6 +150,8 @@ _mpira() {{
         compadd -S '' -- $choices
         return
     fi
+    case "$command $words[CURRENT-1]" in
+{4}    esac
     if [[ $PREFIX != -* ]]; then
         case $command in
             config|plan) (( CURRENT == 3 )) && {{ compadd -- {3}; return }} ;;
@@ -158,7 +167,8 @@ _mpira() {{
 }}
 compdef _mpira mpira
 )",
-                       commands, options, keys, fmt::join(names, " "));
+                       commands, options, keys, fmt::join(names, " "),
+                       cases_of_values(app, "compadd -- {}; return"));
 }
 
 }  // namespace mpira::cli

@@ -250,6 +250,7 @@ def plan_and_tables(folder):
         asked = f"COMP_WORDS=(mpira {' '.join(words[:2])} '{words[2]}'); COMP_CWORD=3; _mpira; echo ${{COMPREPLY[@]}}"
         done = subprocess.run(["bash"], input=script + asked, text=True, capture_output=True, check=False)
         assert done.stdout.strip() == offered, done
+    assert re.search(r"'export --format'\) compadd -- .*\bbedgraph bigwig\b.*; return ;;", mpira("completion", "zsh", code=0).stdout)
     page = mpira("man", "export", code=0).stdout.splitlines()[0]
     assert re.fullmatch(r'\.TH MPIRA.+EXPORT 1 ".*" "mpira [0-9.]+" "User Commands"', page), page
 
