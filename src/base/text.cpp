@@ -135,6 +135,10 @@ std::string bytes(std::uint64_t count) {
     return unit == 0 ? fmt::format("{} B", count) : fmt::format("{:.1f} {}", value, kUnits.at(unit));
 }
 
+std::string counted(std::uint64_t number, std::string_view noun) {
+    return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
 std::string with_commas(std::uint64_t number) {
     auto const plain = std::to_string(number);
     std::string digits;

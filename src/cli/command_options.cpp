@@ -176,9 +176,9 @@ void describe_program(CLI::App& app, CommandLine& line) {
     plan.add_option("--ranks", line.plan.ranks, "Ranks the campaign will have")
         ->check(CLI::Range(1, 1 << 24))
         ->capture_default_str();
-    plan.add_option("--ranks-per-node", line.plan.ranks_per_node, "Ranks on a node")
-        ->check(CLI::Range(1, 1 << 16))
-        ->capture_default_str();
+    plan.add_option("--ranks-per-node", line.plan.ranks_per_node,
+                    "Ranks on a node (default: as proposed for this one, a core or GPU each)")
+        ->check(CLI::Range(1, 1 << 16));
     plan.add_option("--units", line.plan.sample_units, "Units to run here as a sample")
         ->check(CLI::Range(1, 1 << 16))
         ->capture_default_str();
@@ -200,6 +200,9 @@ void describe_program(CLI::App& app, CommandLine& line) {
         add_command(app, line, Command::doctor, "doctor", "can this place run mpira? use the real launcher",
                     "srun mpira doctor --output /scratch/me/doctor.h5ad");
     add_output(doctor, "--output", line.output, "Scratch file for the write test, on the file system to use");
+    doctor.add_option("--threads", line.threads, "Threads that a rank will have (the setting threads)")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
     auto& completion = add_command(app, line, Command::completion, "completion",
                                    "a completion script for your shell", "source <(mpira completion bash)");
     completion.add_option("SHELL", line.shell, "bash or zsh")

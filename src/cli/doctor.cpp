@@ -4,10 +4,8 @@
 #include <cstdio>
 #include <functional>
 #include <set>
-#include <thread>
 
 #include <fcntl.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -15,9 +13,11 @@
 
 #include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
 #include "mpira/cli/read_settings.hpp"
 #include "mpira/comm/devices.hpp"
+#include "mpira/comm/node.hpp"
 #include "mpira/comm/runtime.hpp"
 #include "mpira/report/run_header.hpp"
 #include "mpira/schedule/campaign.hpp"
@@ -32,11 +32,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::size_t cores_of_this_process() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (::sched_getaffinity(0, sizeof set, &set) != 0) return std::thread::hardware_concurrency();
-    return static_cast<std::size_t>(CPU_COUNT(&set));
+std::string counted(int number, std::string_view noun) {
+    return text::counted(static_cast<std::uint64_t>(number), noun);
+}
+
+/// What is wrong with how the ranks lie on the cores of a node; empty: nothing.
+std::string crowding(comm::Node const& node, comm::NodeMasks const& masks, int threads) {
+    auto const ranks = static_cast<int>(masks.of_ranks.size());
+    if (ranks * threads > node.usable_cores())
+        return fmt::format(
+            "{} of {} on {} slow each other down: fewer ranks on a node, a core for each thread",
+            counted(ranks, "rank"), counted(threads, "thread"), counted(node.usable_cores(), "core"));
+    if (auto const crowd = comm::find_crowd(node, masks.of_ranks, threads))
+        return fmt::format(
+            "{} of {} bound to {} slow each other down: bind as the lines of the proposal do, or not "
+            "at all (mpirun --bind-to none, srun --cpu-bind=none)",
+            counted(crowd->ranks, "rank"), counted(threads, "thread"), counted(crowd->cores, "core"));
+    return {};
 }
 
 bool try_lock(store::Descriptor const& file) {
@@ -49,7 +61,8 @@ bool try_lock(store::Descriptor const& file) {
 
 class Doctor {
 public:
-    Doctor(comm::Communicator const& world, fs::path scratch) : world_(world), scratch_(std::move(scratch)) {}
+    Doctor(comm::Communicator const& world, fs::path scratch, int threads)
+        : world_(world), scratch_(std::move(scratch)), threads_(threads) {}
 
     /// Runs a check on all ranks; what `body` returns is the line's text. Whether all is well. [collective]
     bool check(std::string_view name, std::string_view advice, std::function<std::string()> const& body) {
@@ -74,18 +87,47 @@ public:
     }
 
     void cores() {
-        auto const node = world_.on_this_node();
-        auto const mine = static_cast<std::int64_t>(cores_of_this_process());
-        auto const machine = static_cast<std::int64_t>(std::thread::hardware_concurrency());
-        auto const text =
-            fmt::format("{} ranks on a node of {} cores, each may use {}", node.size(), machine, mine);
-        if (world_.all_agree(node.size() <= machine))
+        auto const ranks = world_.on_this_node();
+        auto const masks = comm::gather_masks(ranks);
+        node_ = comm::everywhere(world_, [&] { return comm::read_node(masks.of_job); });
+        auto const domains = std::max(1, static_cast<int>(node_.domain_cores.size()));
+        auto text = fmt::format(
+            "{} on a node of {} ({}, {}, {} a core); rank 0 may use CPU {}", counted(ranks.size(), "rank"),
+            counted(node_.cores, "core"), counted(node_.sockets, "socket"), counted(domains, "NUMA domain"),
+            counted(node_.threads_a_core, "hardware thread"), comm::to_cpu_list(masks.of_ranks.front()));
+        if (node_.usable_cores() < node_.cores)
+            text += fmt::format(", together for the time of {:.3g}", node_.quota_cpus);
+        // Each node's first rank tells of it; one warning is enough.
+        auto const wrong = crowding(node_, masks, threads_);
+        auto const warnings =
+            world_.gather(ranks.is_root() && !wrong.empty() ? comm::host_name() + ": " + wrong : "");
+        auto const first = std::ranges::find_if(warnings, [](auto const& one) { return !one.empty(); });
+        if (first == warnings.end())
             say("ok", "cores", text);
         else
-            say("warn", "cores",
-                text + fmt::format(
-                           "\n{:18} {}", "",
-                           "More ranks than cores slow each other down: fewer ranks on a node, one a core."));
+            say("warn", "cores", fmt::format("{}\n{:18} {}", text, "", *first));
+    }
+
+    /// How ranks are best started on this node, and on the others where those differ.
+    void proposal() {
+        check("proposal", "The driver does not answer: nvidia-smi says more.", [&] {
+            auto const proposal = comm::propose(node_, comm::count_devices(world_));
+            auto text = proposal.describe();
+            if (!proposal.on_gpus && node_.memory_bytes > 0)
+                text += fmt::format(" ({} a rank assumed, {} here; `mpira plan` measures it)",
+                                    text::bytes(comm::kAssumedRankBytes), text::bytes(node_.memory_bytes));
+            for (auto const launcher : {comm::built_launcher(), comm::Launcher::srun})
+                text += fmt::format(
+                    "\n{:18} {} mpira ...{}", "", comm::launch_line(launcher, proposal),
+                    proposal.threads > 1 ? fmt::format(" --set threads={}", proposal.threads) : "");
+            auto const ranks = world_.on_this_node();
+            std::vector<std::string> nodes;
+            for (auto& one : world_.all_gather(ranks.is_root() ? proposal.describe() : ""))
+                if (!one.empty()) nodes.push_back(std::move(one));
+            if (std::set(nodes.begin(), nodes.end()).size() > 1)
+                text += fmt::format("\n{:18} The nodes differ: {}", "", report::count_equal(nodes));
+            return text;
+        });
     }
 
     void devices() {
@@ -207,6 +249,8 @@ private:
     bool scratch_is_mine_ = false;
     bool written_ = false;
     bool all_well_ = true;
+    int threads_;
+    comm::Node node_;
     comm::Device device_;
 };
 
@@ -215,10 +259,11 @@ private:
 int doctor(CommandLine const& line, comm::Communicator const& world) {
     auto const scratch = line.output.empty() ? fs::path("mpira-doctor.h5ad") : line.output;
     if (world.is_root()) fmt::print("{}", versions());
-    Doctor doctor(world, scratch);
+    Doctor doctor(world, scratch, static_cast<int>(line.threads));
     doctor.ranks();
     doctor.cores();
     doctor.devices();
+    doctor.proposal();
     doctor.all_reduce();
     doctor.nccl();
     doctor.parallel_write();

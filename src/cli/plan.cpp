@@ -13,6 +13,7 @@
 #include "mpira/base/log.hpp"
 #include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
+#include "mpira/comm/node.hpp"
 #include "mpira/report/run_header.hpp"
 #include "mpira/store/job.hpp"
 
@@ -82,8 +83,31 @@ std::string hours(double seconds) {
     return text::with_commas(static_cast<std::uint64_t>(std::llround(value)));
 }
 
+/// How a campaign's ranks are to lie on nodes. Asked for a number, that many, and no more is known of those
+/// nodes; else nodes like this one, with the memory that a rank took here. [collective]
+comm::Proposal lay_out(CommandLine const& line, comm::Communicator const& world, comm::Device const& device,
+                       int threads, std::uint64_t rank_bytes) {
+    auto const masks = comm::gather_masks(world.on_this_node());
+    auto const gpus = device.ordinal >= 0 ? comm::count_devices(world) : 0;
+    auto proposal = comm::propose(comm::read_node(masks.of_job), gpus, rank_bytes);
+    auto const asked = static_cast<int>(line.plan.ranks_per_node);
+    if (asked == 0 || asked == proposal.ranks) return proposal;
+    return {.ranks = asked, .cores = threads, .threads = threads, .on_gpus = gpus > 0, .reason = "as asked"};
+}
+
+/// The words that start it, for both kinds of launcher.
+void tell_start(CommandLine const& line, comm::Proposal const& proposal, int threads) {
+    auto words = fmt::format("mpira {}", line.job);
+    if (!line.config.empty()) words += fmt::format(" --config {}", line.config.string());
+    if (proposal.threads != threads) words += fmt::format(" --set threads={}", proposal.threads);
+    fmt::print("start          {} {} ...\n",
+               comm::launch_line(comm::built_launcher(), proposal, line.plan.ranks), words);
+    fmt::print("               {} {} ...\n",
+               comm::launch_line(comm::Launcher::srun, proposal, line.plan.ranks), words);
+}
+
 int tell_cost(CommandLine const& line, comm::Communicator const& world, store::Job& job,
-              comm::Device const& device, int ranks_per_unit) {
+              comm::Device const& device, int threads, int ranks_per_unit) {
     auto const& layout = job.layout();
     std::vector<double> costs(layout.units());
     for (std::uint64_t unit = 0; unit < costs.size(); ++unit) costs[unit] = job.relative_cost(unit);
@@ -99,11 +123,13 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
              : comm::everywhere(world, [&] { return measure(job, units, costs); });
     auto const ratio = world.all_sum(sample.seconds / sample.cost) / world.size();
     auto const memory = world.all_max(static_cast<std::int64_t>(private_bytes()));
+    auto const layout_of_ranks = lay_out(line, world, device, threads, static_cast<std::uint64_t>(memory));
     if (!world.is_root()) return 0;
 
     // A unit is worked on by ranks_per_unit ranks at a time.
     auto const at_once = std::max<std::int64_t>(1, line.plan.ranks / ranks_per_unit);
-    auto const nodes = (line.plan.ranks + line.plan.ranks_per_node - 1) / line.plan.ranks_per_node;
+    std::int64_t const ranks_per_node = layout_of_ranks.ranks;
+    auto const nodes = (line.plan.ranks + ranks_per_node - 1) / ranks_per_node;
     auto const work_s = ratio * total_cost;
     auto const longest_s = ratio * most_cost;
     auto const span_s = std::max(work_s / static_cast<double>(at_once), longest_s);
@@ -118,19 +144,25 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
     fmt::print("work           {} core-hours in {} units, mean {:.4g} s, longest {:.4g} s\n",
                hours(work_s * ranks_per_unit), layout.units(), unit_s, longest_s);
     fmt::print("time           {} on {} ranks ({} node(s) of {}), {} node-hours\n", text::duration(span_s),
-               line.plan.ranks, nodes, line.plan.ranks_per_node, hours(span_s * static_cast<double>(nodes)));
+               line.plan.ranks, nodes, ranks_per_node, hours(span_s * static_cast<double>(nodes)));
     fmt::print("memory         {} of its own a rank, {} a node, and one copy of the inputs a node\n",
                text::bytes(static_cast<std::uint64_t>(memory)),
-               text::bytes(static_cast<std::uint64_t>(memory * line.plan.ranks_per_node)));
+               text::bytes(static_cast<std::uint64_t>(memory * ranks_per_node)));
     fmt::print("output         {} and names of {} rows\n", text::bytes(report::result_bytes(layout)),
                layout.rows);
+    tell_start(line, layout_of_ranks, threads);
+    if (line.plan.ranks_per_node == 0)
+        fmt::print("note           {}, where nodes are like this one; --ranks-per-node for others\n",
+                   layout_of_ranks.describe());
+    if (layout_of_ranks.threads != threads)
+        fmt::print("note           the times are those of threads = {}, to which more come\n", threads);
     if (!told && device.ordinal < 0)
         fmt::print(
             "note           the rate is that of a CPU{}; for GPUs start this where one is, or give --rate\n",
-            world.size() < line.plan.ranks_per_node
+            world.size() < ranks_per_node
                 ? fmt::format(" whose other cores may idle: start it on {} ranks of a compute node for that "
                               "of a full one",
-                              line.plan.ranks_per_node)
+                              ranks_per_node)
                 : "");
     if (longest_s > work_s / static_cast<double>(at_once))
         fmt::print(
@@ -146,10 +178,12 @@ int plan(CommandLine const& line, comm::Communicator const& world) {
     log::set_rank(world.rank(), line.verbose);
     if (line.job == "folds") {
         auto const sweep = prepare_sweep(line, world, /*with_output=*/false);
-        return tell_cost(line, world, *sweep.job, sweep.device, sweep.group.size());
+        return tell_cost(line, world, *sweep.job, sweep.device,
+                         static_cast<int>(sweep.settings.integer("threads")), sweep.group.size());
     }
     auto const prepared = prepare_job(line, world);
-    return tell_cost(line, world, *prepared.job, prepared.device, 1);
+    return tell_cost(line, world, *prepared.job, prepared.device,
+                     static_cast<int>(prepared.settings.integer("threads")), 1);
 }
 
 }  // namespace mpira::cli

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 
 #include <sys/utsname.h>
@@ -77,6 +78,18 @@ Device choose_device(Communicator const& world, DeviceWish wish) {
     everywhere(world, [&] { refuse_duplicates(node, mine.uuid); });
     everywhere(world, [&] { gpu::make_current(mine.ordinal); });
     return mine;
+}
+
+int count_devices(Communicator const& world) {
+    auto const seen = everywhere(world, [] { return gpu::visible_devices(); });
+    auto const node = world.on_this_node();
+    std::string mine;
+    for (auto const& device : seen) mine += device.uuid + '\n';
+    std::set<std::string, std::less<>> uuids;
+    for (auto const& list : node.all_gather(mine))
+        for (auto const uuid : text::split(list, '\n'))
+            if (!uuid.empty()) uuids.emplace(uuid);
+    return static_cast<int>(uuids.size());
 }
 
 std::string cpu_model() {

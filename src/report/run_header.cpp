@@ -11,13 +11,6 @@
 #include "mpira/base/text.hpp"
 
 namespace mpira::report {
-namespace {
-
-std::string plural(std::uint64_t count, std::string_view noun) {
-    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
-}  // namespace
 
 std::string count_equal(std::vector<std::string> const& names) {
     std::vector<std::pair<std::string, int>> counts;
@@ -47,29 +40,30 @@ std::vector<std::string> run_header(RunFacts const& facts) {
     auto const hosts = std::set(facts.hosts.begin(), facts.hosts.end()).size();
     return {
         fmt::format("{}, job {}: {}", facts.program, facts.job, facts.description),
-        fmt::format("{} on {} ({}), {} a model call", plural(facts.hosts.size(), "rank"),
-                    plural(hosts, "host"), count_equal(facts.devices),
-                    plural(static_cast<std::uint64_t>(facts.threads), "thread")),
-        fmt::format("{} in {}, {} into {}", plural(facts.rows, "row"), plural(facts.units, "unit"),
-                    text::bytes(facts.bytes), facts.output.string()),
+        fmt::format("{} on {} ({}), {} a model call", text::counted(facts.hosts.size(), "rank"),
+                    text::counted(hosts, "host"), count_equal(facts.devices),
+                    text::counted(static_cast<std::uint64_t>(facts.threads), "thread")),
+        fmt::format("{} in {}, {} into {}", text::counted(facts.rows, "row"),
+                    text::counted(facts.units, "unit"), text::bytes(facts.bytes), facts.output.string()),
     };
 }
 
 std::string resume_line(std::uint64_t units_before, std::uint64_t units) {
-    return fmt::format("resuming: {} of {} are in the file already", units_before, plural(units, "unit"));
+    return fmt::format("resuming: {} of {} are in the file already", units_before,
+                       text::counted(units, "unit"));
 }
 
 std::vector<std::string> run_footer(schedule::CampaignOutcome const& outcome,
                                     std::filesystem::path const& output) {
     if (outcome.finished)
-        return {fmt::format("done: {} in {} ({} by earlier runs)", plural(outcome.units, "unit"),
+        return {fmt::format("done: {} in {} ({} by earlier runs)", text::counted(outcome.units, "unit"),
                             text::duration(outcome.seconds), outcome.done_before),
                 fmt::format("result: {}", output.string()),
                 fmt::format("open it: python -c 'import anndata; print(anndata.read_h5ad(\"{}\"))'",
                             output.string())};
     std::vector<std::string> lines{fmt::format(
         "{} after {}: {} of {} done, {} left{}", outcome.stopped ? "stopped" : "not finished",
-        text::duration(outcome.seconds), outcome.done, plural(outcome.units, "unit"), outcome.left(),
+        text::duration(outcome.seconds), outcome.done, text::counted(outcome.units, "unit"), outcome.left(),
         outcome.set_aside > 0 ? fmt::format(", {} set aside after failing", outcome.set_aside) : "")};
     if (outcome.set_aside > 0)
         lines.push_back(fmt::format("mpira status {} shows the errors", output.string()));

@@ -76,5 +76,11 @@ TEST(Text, MessagesQuoteNoWholeFile) {
               " 'x" + umlauts.substr(0, 198) + "...'");
 }
 
+TEST(Text, CountsOneAndMany) {
+    EXPECT_EQ(counted(0, "rank"), "0 ranks");
+    EXPECT_EQ(counted(1, "rank"), "1 rank");
+    EXPECT_EQ(counted(12, "core"), "12 cores");
+}
+
 }  // namespace
 }  // namespace mpira::text

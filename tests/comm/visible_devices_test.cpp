@@ -114,5 +114,15 @@ TEST(VisibleDevices, ARankThatSeesNoneAmongOthersIsNamed) {
     EXPECT_EQ(choose_device(world, DeviceWish::cpu).ordinal, -1);
 }
 
+TEST(VisibleDevices, OfANodeAreCountedOnce) {
+    auto const world = Communicator::world();
+    show({"GPU-a", "GPU-b"});
+    EXPECT_EQ(count_devices(world), 2);
+    show({"GPU-" + std::to_string(world.rank()), "GPU-x"});
+    EXPECT_EQ(count_devices(world), world.size() + 1);
+    show({});
+    EXPECT_EQ(count_devices(world), 0);
+}
+
 }  // namespace
 }  // namespace mpira::comm

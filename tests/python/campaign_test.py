@@ -234,11 +234,25 @@ def verify_and_seal(folder):
     mpira("verify", file, code=0)
 
 
+class OnOneCpu(Running):
+    """Ranks of which each may use the last CPU only, as a launcher may have bound them."""
+
+    def start(self, *words, ranks):
+        words = super().start(*words, ranks=ranks)
+        at = words.index(MPIRA)
+        return [*words[:at], "taskset", "--cpu-list", str(max(os.sched_getaffinity(0))), *words[at:]]
+
+
 def plan_and_tables(folder):
     text = mpira("plan", "synthetic", *SMALL, "--ranks", 8, "--ranks-per-node", 4, code=0).stdout
     assert "node-hours" in text and "2 node(s) of 4" in text, text
     text = mpira("plan", "synthetic", "--set", "rows=52272000", "--ranks", 8, "--rate", 1, code=0).stdout
     assert "14,520 core-hours" in text and "1 rows/s a rank" in text, text
+    # Unless told otherwise nodes are like this one: a rank a core of those that may be used here.
+    text = OnOneCpu("plan", "synthetic", *SMALL, "--ranks", 3).wait().stdout
+    assert "3 ranks (3 node(s) of 1)" in text and "1 rank a node, each bound to 1 core, 1 thread: a rank a core, where" in text, text
+    assert re.search(r"^start +mpi(run|exec) -n 3 .*[ :]1\b.* mpira synthetic \.\.\.$", text, re.M), text
+    assert re.search(r"^ +srun --nodes=3 --ntasks-per-node=1 --cpus-per-task=1 .*--cpu-bind=cores mpira synthetic ", text, re.M), text
     assert "synthetic" in mpira("jobs", code=0).stdout
     config = folder / "synthetic.toml"
     config.write_text(mpira("config", "synthetic", code=0).stdout)
@@ -259,15 +273,25 @@ def the_doctor(folder):
     scratch = folder / "doctor.h5ad"
     result = mpira("doctor", "--output", scratch, ranks=2)
     assert result.returncode == 0, result
-    for name in ("ranks", "cores", "devices", "all-reduce", "nccl", "write", "read back", "locking"):
+    for name in ("ranks", "cores", "devices", "proposal", "all-reduce", "nccl", "write", "read back", "locking"):
         assert re.search(rf"^(ok|warn) +{name} ", result.stdout, re.M), result
     assert re.search(r"^ok +write +1 units by 2 ranks \(1 idle\)", result.stdout, re.M), result
     assert not scratch.exists()
     scratch.write_text("mine")
+    started = re.search(r"^ +(mpi(run|exec) .*) mpira \.\.\.\n +(srun .*) mpira \.\.\.$", result.stdout, re.M)
+    ranks = int(re.search(r"^ok +proposal +(\d+) ranks? a node, each bound to 1 core, 1 thread: ", result.stdout, re.M)[1])
+    assert started and f"--ntasks-per-node={ranks} " in started[3] and f"{ranks}" in started[1], result
     assert mpira("doctor", "--output", scratch).returncode == 2
     assert scratch.read_text() == "mine"
     missing = mpira("doctor", "--output", folder / "nothere" / "d.h5ad", code=2).stdout
     assert "there is no folder" in missing and "read back" not in missing and "locking" not in missing, missing
+    # More threads than cores, and ranks that share one although there are others.
+    text = mpira("doctor", "--threads", 1000, "--output", folder / "d.h5ad", code=0).stdout
+    assert re.search(r"^warn +cores .*\n +\S+: 1 rank of 1000 threads on \d+ cores? slow", text, re.M), text
+    if ranks >= 2:
+        text = OnOneCpu("doctor", "--output", folder / "d.h5ad", ranks=2).wait().stdout
+        assert re.search(r"^warn +cores .* rank 0 may use CPU \d+\n +\S+: 2 ranks of 1 thread bound to 1 core slow", text, re.M), text
+        assert f" {ranks} ranks a node" in text, text  # what the launcher may use, not what it left a rank
 
 
 def a_long_run_on_a_login_node_is_told(folder):

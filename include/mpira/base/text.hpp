@@ -38,6 +38,8 @@ std::optional<double> to_number(std::string_view field);
 /// 1536 -> "1.5 KiB"; 3725 s -> "1 h 02 min".
 std::string bytes(std::uint64_t count);
 std::string with_commas(std::uint64_t number);
+/// "1 rank", "2 ranks".
+std::string counted(std::uint64_t number, std::string_view noun);
 std::string duration(double seconds);
 
 }  // namespace mpira::text

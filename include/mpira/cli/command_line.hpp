@@ -36,9 +36,9 @@ enum class Command {
 /// Options of `mpira plan`.
 struct PlanOptions {
     std::int64_t ranks = 64;
-    std::int64_t ranks_per_node = 8;
-    std::int64_t sample_units = 2;  ///< units run here to measure seconds a unit
-    double rate = 0;                ///< rows a second a rank instead of measuring; 0: measure
+    std::int64_t ranks_per_node = 0;  ///< 0: as proposed for this node
+    std::int64_t sample_units = 2;    ///< units run here to measure seconds a unit
+    double rate = 0;                  ///< rows a second a rank instead of measuring; 0: measure
 };
 
 /// Options of `mpira simulate`. Durations are lognormal with this mean and sigma.
@@ -153,8 +153,9 @@ struct CommandLine {
     bool allow_mixed = false;
     bool no_reserve = false;
     bool verbose = false;
-    bool partial = false;  ///< seal, export: also an unfinished file
-    bool json = false;     ///< status, weights, simulate, bench: for programs
+    bool partial = false;      ///< seal, export: also an unfinished file
+    bool json = false;         ///< status, weights, simulate, bench: for programs
+    std::int64_t threads = 1;  ///< doctor: that a rank will have
     PlanOptions plan;
     ExportOptions exports;
     EvaluateOptions evaluate;

@@ -30,6 +30,9 @@ struct Device {
 /// has no GPU support; `automatic` takes the CPU there, but only if no rank of the job sees a device.
 Device choose_device(Communicator const& world, DeviceWish wish);
 
+/// How many GPUs the ranks of this rank's node see, each counted once. [collective]
+int count_devices(Communicator const& world);
+
 /// Sums a million floats over all ranks through NCCL, on the devices that choose_device gave, compares the
 /// result, and says so; where there is no NCCL or no GPU, that. For `mpira doctor`. Errors: Origin::nccl or
 /// cuda. [collective]

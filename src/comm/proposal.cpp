@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "mpira/base/text.hpp"
+#include "mpira/comm/node.hpp"
+
+namespace mpira::comm {
+namespace {
+
+std::set<int> cores_of(Node const& node, std::vector<int> const& mask) {
+    std::set<int> cores;
+    for (std::size_t i = 0; i < node.cpus.size(); ++i)
+        if (std::ranges::binary_search(mask, node.cpus[i])) cores.insert(node.core_of[i]);
+    return cores;
+}
+
+bool is_even(std::vector<int> const& counts) {
+    return std::ranges::all_of(counts, [&](int count) { return count == counts.front(); });
+}
+
+/// Where ranks of several cores, packed one after another, would lie across NUMA domains, gives each domain
+/// the same number of them; with fewer ranks than domains nothing helps.
+void keep_within_domains(Proposal& proposal, Node const& node) {
+    auto const domains = static_cast<int>(node.domain_cores.size());
+    if (domains < 2 || !is_even(node.domain_cores) || node.usable_cores() < node.cores ||
+        proposal.cores == 1 || proposal.ranks < domains ||
+        (proposal.on_gpus && proposal.ranks % domains != 0))
+        return;
+    proposal.ranks_a_domain = proposal.ranks / domains;
+    proposal.ranks = proposal.ranks_a_domain * domains;
+    proposal.cores = std::max(1, node.domain_cores.front() / proposal.ranks_a_domain);
+}
+
+std::string count(int number, std::string_view noun) {
+    return text::counted(static_cast<std::uint64_t>(number), noun);
+}
+
+}  // namespace
+
+std::optional<Crowd> find_crowd(Node const& node, std::vector<std::vector<int>> const& masks, int threads) {
+    std::vector<std::set<int>> cores;
+    for (auto const& mask : masks) cores.push_back(cores_of(node, mask));
+    std::optional<Crowd> worst;
+    for (auto const& among : std::set(cores.begin(), cores.end())) {
+        if (among.empty()) continue;
+        Crowd crowd{0, static_cast<int>(among.size())};
+        for (auto const& of_rank : cores)
+            if (std::ranges::includes(among, of_rank)) ++crowd.ranks;
+        if (crowd.ranks * threads <= crowd.cores) continue;
+        if (!worst || crowd.ranks * worst->cores > worst->ranks * crowd.cores) worst = crowd;
+    }
+    return worst;
+}
+
+Proposal propose(Node const& node, int gpus, std::uint64_t rank_bytes) {
+    Proposal proposal;
+    proposal.smt = node.threads_a_core > 1;
+    auto const cores = node.usable_cores();
+    if (gpus > 0) {
+        proposal.on_gpus = true;
+        proposal.ranks = gpus;
+        proposal.cores = std::max(1, cores / gpus);
+        keep_within_domains(proposal, node);
+        proposal.reason = "a rank a GPU";
+        return proposal;
+    }
+    proposal.ranks = cores;
+    proposal.reason = cores < node.cores
+                          ? fmt::format("a rank a core that the control group pays for ({:.3g} of {})",
+                                        node.quota_cpus, node.cores)
+                          : "a rank a core";
+    if (node.memory_bytes == 0 || rank_bytes == 0) return proposal;
+    auto const room = kMemoryShare * static_cast<double>(node.memory_bytes) / static_cast<double>(rank_bytes);
+    if (room >= cores) return proposal;
+    proposal.ranks = std::max(1, static_cast<int>(room));
+    proposal.cores = cores / proposal.ranks;
+    keep_within_domains(proposal, node);
+    proposal.threads = proposal.cores;
+    proposal.reason = fmt::format("{} with {} a rank do not suffice for a rank a core",
+                                  text::bytes(node.memory_bytes), text::bytes(rank_bytes));
+    return proposal;
+}
+
+std::string Proposal::describe() const {
+    return fmt::format("{} a node, each bound to {}, {}: {}", count(ranks, "rank"), count(cores, "core"),
+                       threads == 1 ? std::string("1 thread") : fmt::format("threads = {}", threads), reason);
+}
+
+Launcher built_launcher() {
+#ifdef OPEN_MPI
+    return Launcher::open_mpi;
+#else
+    return Launcher::hydra;
+#endif
+}
+
+std::string launch_line(Launcher launcher, Proposal const& proposal, std::int64_t ranks) {
+    auto const nodes = (ranks + proposal.ranks - 1) / proposal.ranks;
+    auto const a_node = ranks > 0 ? std::min<std::int64_t>(ranks, proposal.ranks) : proposal.ranks;
+    auto const of_all = [&](std::string_view option) {
+        return ranks > 0 ? fmt::format("{}{} ", option, ranks) : std::string();
+    };
+    switch (launcher) {
+        case Launcher::open_mpi:
+            return fmt::format("mpirun {}--map-by ppr:{}:PE={} --bind-to core", of_all("-n "),
+                               proposal.ranks_a_domain > 0 ? fmt::format("{}:numa", proposal.ranks_a_domain)
+                                                           : fmt::format("{}:node", a_node),
+                               proposal.cores);
+        case Launcher::hydra:
+            return fmt::format("mpiexec {}-ppn {} -bind-to core:{}", of_all("-n "), a_node, proposal.cores);
+        case Launcher::srun:
+            break;
+    }
+    auto const in_all =
+        ranks == 0 ? std::string()
+                   : fmt::format("--nodes={} {}", nodes, nodes * a_node == ranks ? "" : of_all("--ntasks="));
+    // A core's second hardware thread counts as a CPU under Slurm unless told otherwise.
+    return fmt::format("srun {}--ntasks-per-node={} --cpus-per-task={}{} --cpu-bind=cores{}", in_all, a_node,
+                       proposal.cores, proposal.smt ? " --threads-per-core=1" : "",
+                       proposal.on_gpus ? " --gpus-per-task=1" : "");
+}
+
+}  // namespace mpira::comm
