@@ -122,6 +122,12 @@ int bench(CommandLine const& line, comm::Communicator const& world) {
         report.line("products", fmt::format("oneDNN multiplies {} times as fast as LibTorch's BLAS here "
                                             "(model.products, train.products)",
                                             range(model.onednn_to_blas, "{:.3f}")));
+    auto others = json::array();
+    for (auto const& one : model.others) {
+        report.line("settings", fmt::format("{} predicts {} times the windows of the default", one.settings,
+                                            range(one.to_default, "{:.3f}")));
+        others.push_back({{"settings", one.settings}, {"to_default", to_json(one.to_default)}});
+    }
     report.line("overhead",
                 fmt::format("the insertion path predicts {} times the windows of the whole forward",
                             range(model.insertions_to_forward, "{:.3f}")));
@@ -129,7 +135,8 @@ int bench(CommandLine const& line, comm::Communicator const& world) {
                           {"windows_per_s_a_rank", to_json(model.windows_per_s)},
                           {"flops_a_rank", model.operations_per_s},
                           {"share_of_products", to_json(model.share_of_products)},
-                          {"onednn_to_blas", to_json(model.onednn_to_blas)}});
+                          {"onednn_to_blas", to_json(model.onednn_to_blas)},
+                          {"other_settings", std::move(others)}});
     report.keep("overhead", {{"insertions_to_forward", to_json(model.insertions_to_forward)}});
 
     auto const dispatch = bench_dispatch(world, scratch.path(), options.seconds);
@@ -166,6 +173,8 @@ int bench(CommandLine const& line, comm::Communicator const& world) {
         sums.push_back({{"bytes", bytes}, {"by", "MPI"}, {"bus_bytes_per_s", to_json(one.bus_bytes_per_s)}});
     }
     report.keep("reduce", std::move(sums));
+    report.line("advice", advice_of(model.others));
+    report.keep("advice", advice_of(model.others));
     report.end();
     comm::everywhere(world, [&] {
         if (!file) return;

@@ -20,6 +20,12 @@ struct Rounds {
 };
 Rounds rounds_of(std::vector<double> values);
 
+/// A choice of settings that a campaign on this device may make.
+struct SettingsSpeed {
+    std::string settings;  ///< "model.precision=bf16"
+    Rounds to_default;     ///< windows of the insertion path, to those with the settings' defaults
+};
+
 struct ModelSpeed {
     std::string name;              ///< "768x12, windows of 200 regions"
     Rounds windows_per_s;          ///< the unshortened forward, a rank, all ranks at work
@@ -27,7 +33,11 @@ struct ModelSpeed {
     Rounds share_of_products;      ///< of that, against bare matrix products of the same shapes
     Rounds onednn_to_blas;         ///< such products by oneDNN to those by LibTorch's BLAS; on CPUs, else 0
     Rounds insertions_to_forward;  ///< windows of the insertion path (shortcuts on) to windows of the forward
+    std::vector<SettingsSpeed> others;  ///< of products and precision; not the defaults themselves
 };
+/// Which settings are worth choosing here, in words for people; choices that gain less than timings vary are
+/// not.
+std::string advice_of(std::vector<SettingsSpeed> const& others);
 /// `weights` empty: random ones of the published size, or with `small` of the quickstart's.
 ModelSpeed bench_model(comm::CommView world, comm::Device const& device, std::filesystem::path const& weights,
                        bool small, std::filesystem::path const& folder, double seconds);

@@ -1,5 +1,6 @@
 """A campaign's life with the synthetic job: rank counts, resuming, signals, owners, failures, exit codes."""
 
+import json
 import os
 import re
 import signal
@@ -294,6 +295,19 @@ def the_doctor(folder):
         assert f" {ranks} ranks a node" in text, text  # what the launcher may use, not what it left a rank
 
 
+def the_bench(folder):
+    """Its table and its JSON say the same; which settings are worth choosing is measured, so only their words are known."""
+    file = folder / "bench.json"
+    text = mpira("bench", "--small", "--seconds", 0.1, "--folder", folder, "--output", file, ranks=2, code=0).stdout
+    told = json.loads(file.read_text())
+    others = [one["settings"] for one in told["model"]["other_settings"]]
+    assert others == re.findall(r"^settings +(\S+) predicts ", text, re.M), text
+    assert set(others) <= {"model.products=blas", "model.precision=bf16"} and "model.products=blas" in others, others
+    assert all(0 < one["to_default"]["least"] <= one["to_default"]["median"] for one in told["model"]["other_settings"]), told
+    assert f"advice    {told['advice']}\n" in text and ("is the fastest here" in text or "are the fastest here" in text), text
+    assert [one["by"] for one in told["reduce"]] == ["MPI"] * 3, told
+
+
 def a_long_run_on_a_login_node_is_told(folder):
     """Where there is sbatch and no job: once the time to go is known, and only when that is long."""
     (folder / "sbatch").write_text("")
@@ -339,7 +353,7 @@ CASES = [same_bytes_at_every_rank_count, more_ranks_than_units, a_finished_campa
          a_changed_setting_is_refused_by_name, fresh_and_overwrite, a_signal_stops_and_the_next_start_resumes,
          signals_under_mpirun, one_owner_at_a_time, a_failing_unit_is_set_aside, a_unit_that_fails_once_is_retried,
          a_rank_that_dies_ends_the_job_within_seconds, status_while_it_runs, verify_and_seal, plan_and_tables,
-         the_doctor, launched_locally, a_long_run_on_a_login_node_is_told]
+         the_doctor, the_bench, launched_locally, a_long_run_on_a_login_node_is_told]
 
 if __name__ == "__main__":
     assert MPIRA
