@@ -160,17 +160,17 @@ int bench(CommandLine const& line, comm::Communicator const& world) {
                           {"ours_mib_s", to_json(write.ours_mib_s)},
                           {"ratio", to_json(write.ratio)}});
 
-    auto const reduce = bench_reduce(world, options.seconds);
+    auto const reduce = bench_reduce(world, device, options.seconds);
     auto sums = json::array();
     if (reduce.empty()) report.line("reduce", "one rank: nothing to sum");
     for (auto const& one : reduce) {
         auto const bytes = static_cast<std::uint64_t>(one.bytes);
         report.line("reduce",
-                    fmt::format("{} by MPI: {} MB/s bus bandwidth", text::bytes(bytes),
+                    fmt::format("{} by {}: {} MB/s bus bandwidth", text::bytes(bytes), one.by,
                                 range({one.bus_bytes_per_s.median / 1e6, one.bus_bytes_per_s.least / 1e6,
                                        one.bus_bytes_per_s.most / 1e6},
                                       "{:.0f}")));
-        sums.push_back({{"bytes", bytes}, {"by", "MPI"}, {"bus_bytes_per_s", to_json(one.bus_bytes_per_s)}});
+        sums.push_back({{"bytes", bytes}, {"by", one.by}, {"bus_bytes_per_s", to_json(one.bus_bytes_per_s)}});
     }
     report.keep("reduce", std::move(sums));
     report.line("advice", advice_of(model.others));

@@ -61,11 +61,15 @@ struct WriteSpeed {
 WriteSpeed bench_write(comm::CommView world, std::filesystem::path const& folder, double seconds);
 
 struct ReduceSpeed {
+    std::string by;  ///< "MPI", of host memory; "NCCL", of the ranks' GPUs
     double bytes = 0;
-    Rounds bus_bytes_per_s;  ///< 2 (n - 1) / n x bytes / s, as nccl-tests counts
+    Rounds bus_bytes_per_s;
 };
-/// Sums over all ranks by MPI, of some lengths; nothing for one rank.
-std::vector<ReduceSpeed> bench_reduce(comm::CommView world, double seconds);
+/// What a sum of so many bytes over `ranks` moves on each link, as nccl-tests counts: 2 (n - 1) / n x bytes /
+/// s.
+double bus_bytes_per_s(int ranks, double bytes, double seconds);
+/// Sums over all ranks of some lengths, by MPI and, where each rank has a GPU, by NCCL; nothing for one rank.
+std::vector<ReduceSpeed> bench_reduce(comm::CommView world, comm::Device const& device, double seconds);
 
 /// Batches of 1 MiB units into one file, by ResultFile and by plain pwrites of the same bytes: what
 /// bench_write and perf/write measure. Every call is collective and gives the slowest rank's seconds.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -45,26 +46,39 @@ DispatchSpeed bench_dispatch(comm::Communicator const& world, std::filesystem::p
     return speed;
 }
 
-std::vector<ReduceSpeed> bench_reduce(comm::CommView world, double seconds) {
+double bus_bytes_per_s(int ranks, double bytes, double seconds) {
+    auto const n = static_cast<double>(ranks);
+    return 2 * (n - 1) / n * bytes / seconds;
+}
+
+std::vector<ReduceSpeed> bench_reduce(comm::CommView world, comm::Device const& device, double seconds) {
     if (world.size() == 1) return {};
-    auto const n = static_cast<double>(world.size());
+    constexpr std::array kLengths{std::size_t{1} << 10, std::size_t{1} << 18, std::size_t{1} << 24};
+    constexpr auto kParts = static_cast<double>(kLengths.size());
     std::vector<ReduceSpeed> speeds;
-    for (std::size_t const length : {std::size_t{1} << 10, std::size_t{1} << 18, std::size_t{1} << 24}) {
+    for (auto const length : kLengths) {
         std::vector<float> values(length, 0);  // zeros stay zeros
         auto const bytes = static_cast<double>(length * sizeof(float));
         std::vector<double> rates;
         double spent = 0;
         world.all_sum(std::span(values));
-        while (rates.size() < 3 || (spent < seconds / 3 && rates.size() < 1000)) {
+        while (rates.size() < 3 || (spent < seconds / kParts && rates.size() < 1000)) {
             world.barrier();
             auto const begin = std::chrono::steady_clock::now();
             world.all_sum(std::span(values));
             double const passed = world.all_max(
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-            rates.push_back(2 * (n - 1) / n * bytes / passed);
+            rates.push_back(bus_bytes_per_s(world.size(), bytes, passed));
             spent += passed;  // the same on every rank
         }
-        speeds.push_back({bytes, rounds_of(rates)});
+        speeds.push_back({"MPI", bytes, rounds_of(rates)});
+    }
+    for (auto const& sums : comm::time_device_sums(world, device, kLengths, seconds / kParts)) {
+        auto const bytes = static_cast<double>(sums.bytes);
+        std::vector<double> rates;
+        for (double const passed : sums.seconds)
+            rates.push_back(bus_bytes_per_s(world.size(), bytes, passed));
+        speeds.push_back({"NCCL", bytes, rounds_of(std::move(rates))});
     }
     return speeds;
 }

@@ -14,6 +14,12 @@ SettingsSpeed speed(char const* settings, double to_default) {
     return {settings, {to_default, to_default, to_default}};
 }
 
+TEST(BusBandwidth, IsWhatNcclTestsCount) {
+    EXPECT_DOUBLE_EQ(bus_bytes_per_s(2, 1e9, 0.5), 2e9);
+    EXPECT_DOUBLE_EQ(bus_bytes_per_s(8, 1e9, 0.01), 175e9);  // 2 x 7/8
+    EXPECT_DOUBLE_EQ(bus_bytes_per_s(1, 1e9, 0.5), 0);
+}
+
 TEST(Advice, IsTheFastestOfTheSettings) {
     EXPECT_THAT(advice_of({speed("model.products=blas", 1.2), speed("model.precision=bf16", 1.83)}),
                 AllOf(HasSubstr("model.precision=bf16 is the fastest"), HasSubstr("1.83 times"),

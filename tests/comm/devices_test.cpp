@@ -1,5 +1,7 @@
 #include "mpira/comm/devices.hpp"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "mpira/base/error.hpp"
@@ -16,6 +18,22 @@ TEST(Devices, TheCpuIsThereForAllRanks) {
     EXPECT_FALSE(device.name.empty());
     EXPECT_EQ(device.node_rank, world.rank());
     EXPECT_EQ(device.ranks_on_node, world.size());
+}
+
+TEST(Devices, SumsOnDevicesAreTimedWhereEachRankHasOne) {
+    auto const world = Communicator::world();
+    std::array const lengths{std::size_t{1} << 10, std::size_t{1} << 16};
+    EXPECT_TRUE(time_device_sums(world, choose_device(world, DeviceWish::cpu), lengths, 0.01).empty());
+    auto const devices = count_devices(world);
+    if (!world.all_agree(devices >= world.on_this_node().size() && world.size() > 1))
+        GTEST_SKIP() << "fewer GPUs than ranks, or one rank";
+    auto const times = time_device_sums(world, choose_device(world, DeviceWish::automatic), lengths, 0.01);
+    ASSERT_EQ(times.size(), lengths.size());
+    for (std::size_t i = 0; i < times.size(); ++i) {
+        EXPECT_EQ(times[i].bytes, lengths.at(i) * sizeof(float));
+        EXPECT_GE(times[i].seconds.size(), 3U);
+        for (double const passed : times[i].seconds) EXPECT_GT(passed, 0);
+    }
 }
 
 TEST(Devices, WishesAreWords) {

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "mpira/comm/communicator.hpp"
 
@@ -37,6 +41,17 @@ int count_devices(Communicator const& world);
 /// result, and says so; where there is no NCCL or no GPU, that. For `mpira doctor`. Errors: Origin::nccl or
 /// cuda. [collective]
 std::string try_device_sum(CommView world, Device const& device);
+
+/// How long sums of so many bytes over all ranks took, on their devices.
+struct DeviceSumTimes {
+    std::uint64_t bytes = 0;
+    std::vector<double> seconds;  ///< of one sum, a round each, by the slowest rank; the same on all ranks
+};
+/// Times sums of so many floats through NCCL, each length for about so many seconds and at least 3 rounds, on
+/// the devices that choose_device gave. Empty where there is no NCCL, no GPU, or one rank. Errors:
+/// Origin::nccl or cuda. [collective]
+std::vector<DeviceSumTimes> time_device_sums(CommView world, Device const& device,
+                                             std::span<std::size_t const> lengths, double seconds);
 
 /// Model of the CPU ("model name" of /proc/cpuinfo, where it has no number with family and model), or the
 /// machine's architecture.

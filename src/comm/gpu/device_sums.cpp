@@ -1,4 +1,6 @@
+#include <chrono>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <cuda_runtime_api.h>
@@ -56,6 +58,38 @@ std::string try_device_sum(CommView world, Device const& device) {
             throw Error(Origin::nccl, fmt::format("element {} is {}, expected {}", i, values[i], expected));
     }
     return fmt::format("{} floats over {} GPUs, exact", kLength, n);
+}
+
+std::vector<DeviceSumTimes> time_device_sums(CommView world, Device const& device,
+                                             std::span<std::size_t const> lengths, double seconds) {
+    if (device.ordinal < 0 || world.size() == 1) return {};  // the same on all ranks (choose_device)
+    constexpr int kWarmUp = 5;
+    constexpr int kSumsARound = 20;  // as nccl-tests: queued at once, so that starting a sum is hidden
+    constexpr std::size_t kMostRounds = 1000;
+    DeviceGroup const group(world, device.ordinal);
+    std::vector<DeviceSumTimes> times;
+    for (auto const length : lengths) {
+        DeviceFloats const values(std::vector<float>(length, 0));  // zeros stay zeros
+        auto const sum = [&](int sums) {
+            world.barrier();
+            auto const begin = std::chrono::steady_clock::now();
+            for (int i = 0; i < sums; ++i) group.all_sum(values.get(), length, nullptr);
+            gpu::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
+            group.check();
+            return world.all_max(
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+        };
+        sum(kWarmUp);
+        DeviceSumTimes one{length * sizeof(float), {}};
+        double spent = 0;
+        while (one.seconds.size() < 3 || (spent < seconds && one.seconds.size() < kMostRounds)) {
+            double const passed = sum(kSumsARound);
+            one.seconds.push_back(passed / kSumsARound);
+            spent += passed;  // the same on every rank
+        }
+        times.push_back(std::move(one));
+    }
+    return times;
 }
 
 }  // namespace mpira::comm
