@@ -28,42 +28,14 @@ def peer(rank, store, dim, depth, samples, steps, bucket_mb):
     """One rank of the PyTorch side."""
     import torch
     import torch.distributed as dist
-    import torch.nn.functional as F
-    from torch import nn
     from torch.nn.parallel import DistributedDataParallel
 
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.norm1, self.norm2 = nn.LayerNorm(dim, 1e-6), nn.LayerNorm(dim, 1e-6)
-            self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-            self.q_bias, self.v_bias = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.zeros(dim))
-            self.proj, self.up, self.down = nn.Linear(dim, dim), nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
-
-        def forward(self, z):
-            b, n, _ = z.shape
-            bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
-            q, k, v = F.linear(self.norm1(z), self.qkv.weight, bias).view(b, n, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
-            z = z + self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, dim))
-            return z + self.down(F.gelu(self.up(self.norm2(z))))
-
-    class Get(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.embed, self.cls = nn.Linear(FEATURES, dim), nn.Parameter(torch.zeros(1, 1, dim))
-            self.blocks = nn.ModuleList(Block() for _ in range(depth))
-            self.norm, self.head = nn.LayerNorm(dim, 1e-6), nn.Linear(dim, 2)
-
-        def forward(self, x):
-            z = torch.cat([self.cls.expand(len(x), -1, -1), self.embed(x)], 1)
-            for block in self.blocks:
-                z = block(z)
-            return F.softplus(self.head(self.norm(z)[:, 1:]))
+    from get_torch import Get
 
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     torch.manual_seed(1)
-    net = DistributedDataParallel(Get(), bucket_cap_mb=bucket_mb, gradient_as_bucket_view=True)
+    net = DistributedDataParallel(Get(FEATURES, dim, depth, HEADS, outputs=2), bucket_cap_mb=bucket_mb, gradient_as_bucket_view=True)
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-4, weight_decay=0.05, fused=True)
     x, y = torch.rand(samples, REGIONS, FEATURES), torch.rand(samples, REGIONS, 2)
     seconds, cpu_seconds = [], []

@@ -16,51 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import nn
 
+from get_torch import Get
 from interleaved import arguments, keep, load_average, spread
 
 SIZES = {"full": (768, 12, 12, 200, 2, 283), "small": (64, 3, 4, 50, 16, 287)}  # dim, depth, heads, regions, genes, features
 TOLERANCE = 1e-4  # max|a-b| / max(1, max|b|), both in float32
-
-
-class Block(nn.Module):
-    def __init__(self, dim, heads):
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(dim, 1e-6), nn.LayerNorm(dim, 1e-6)
-        self.attn, self.mlp = nn.Module(), nn.Module()
-        self.attn.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.attn.q_bias, self.attn.v_bias = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.zeros(dim))
-        self.attn.proj = nn.Linear(dim, dim)
-        self.mlp.fc1, self.mlp.fc2 = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
-
-    def forward(self, z):
-        b, n, dim = z.shape
-        bias = torch.cat([self.attn.q_bias, torch.zeros_like(self.attn.q_bias), self.attn.v_bias])
-        q, k, v = F.linear(self.norm1(z), self.attn.qkv.weight, bias).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        z = z + self.attn.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, dim))
-        return z + self.mlp.fc2(F.gelu(self.mlp.fc1(self.norm2(z))))
-
-
-class Get(nn.Module):
-    """With the names of tensors that weights files have."""
-
-    def __init__(self, features, dim, depth, heads):
-        super().__init__()
-        self.region_embed, self.encoder, self.head_exp = nn.Module(), nn.Module(), nn.Module()
-        self.region_embed.embed = nn.Linear(features, dim)
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.encoder.blocks = nn.ModuleList(Block(dim, heads) for _ in range(depth))
-        self.encoder.norm, self.head_exp.head = nn.LayerNorm(dim, 1e-6), nn.Linear(dim, 2)
-
-    def forward(self, x):
-        z = torch.cat([self.cls_token.expand(len(x), -1, -1), self.region_embed.embed(x)], 1)
-        for block in self.encoder.blocks:
-            z = block(z)
-        return F.softplus(self.head_exp.head(self.encoder.norm(z)[:, 1:]))
 
 
 def published_way(model, x, focus):
@@ -95,7 +57,7 @@ def main():
 
         read = lambda file: np.fromfile(folder / file, np.float32).reshape(genes, regions, features)
         rounds = []
-        model = Get(features, dim, depth, heads).eval()
+        model = Get(features, dim, depth, heads, outputs=2).eval()
         for number in range(options.rounds + 1):  # the first warms up
             seconds = {"forward": turn("forward"), "ours": turn("jacobian")}
             if number == 0:

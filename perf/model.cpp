@@ -2,8 +2,10 @@
 // LibTorch's own linear layers as PyTorch runs them.
 //
 //   build/release/perf/model [full|small] [PAIRS]
-//   build/release/perf/model full|small alone SECONDS      # the insertion path and nothing else: for
-//   perf/profile
+//   build/release/perf/model full|small alone SECONDS [MICRO_BATCH]    # the insertion path and nothing else
+//
+// The latter prints {"windows", "wall_s", "cpu_s"} of what follows a warm-up: for perf/profile and
+// perf/lentimpra.py.
 //
 // One thread, CPU seconds of the process (the machine may be shared), median of interleaved rounds after a
 // warm-up; ratios above 1 are faster than the bare loop.
@@ -49,6 +51,24 @@ struct Setting {
     std::int64_t regions;
 };
 
+/// For about so many seconds, of which it tells: one element at places of the table.
+void predict_alone(InsertionPredictor& predictor, std::vector<std::int64_t> const& starts,
+                   std::vector<float> const& element, double seconds) {
+    using perf::seconds_of;
+    std::vector<std::int32_t> const inserted(starts.size(), 0);
+    std::vector<float> predicted(starts.size() * static_cast<std::size_t>(predictor.outputs()));
+    predictor.predict(starts, element, inserted, predicted);
+    std::size_t windows = 0;
+    double const wall = seconds_of(CLOCK_MONOTONIC);
+    double const cpu = cpu_seconds();
+    while (seconds_of(CLOCK_MONOTONIC) - wall < seconds) {
+        predictor.predict(starts, element, inserted, predicted);
+        windows += starts.size();
+    }
+    std::printf("{\"windows\": %zu, \"wall_s\": %.6f, \"cpu_s\": %.6f}\n", windows,
+                seconds_of(CLOCK_MONOTONIC) - wall, cpu_seconds() - cpu);
+}
+
 /// `alone_s` > 0: both shortcuts for so long, and nothing is compared.
 void measure(Setting const& setting, int pairs, double alone_s) {
     auto const& config = setting.config;
@@ -86,10 +106,7 @@ void measure(Setting const& setting, int pairs, double alone_s) {
     };
     if (alone_s > 0) {
         auto predictor = with(true, true);
-        std::vector<std::int32_t> const inserted(starts.size(), 0);
-        std::vector<float> predicted(static_cast<std::size_t>(setting.windows * config.outputs));
-        for (double const end = cpu_seconds() + alone_s; cpu_seconds() < end;)
-            predictor.predict(starts, element, inserted, predicted);
+        predict_alone(predictor, starts, element, alone_s);
         return;
     }
     auto plain = with(false, false);
@@ -193,24 +210,26 @@ int main(int argc, char** argv) {
         std::string const which = argc > 1 ? argv[1] : "small";
         bool const alone = argc > 3 && std::string(argv[2]) == "alone";
         double const alone_s = alone ? std::atof(argv[3]) : 0;
+        std::int64_t const micro_batch = alone && argc > 4 ? std::atoll(argv[4]) : 0;
         int const pairs = argc > 2 && !alone ? std::atoi(argv[2]) : 5;
-        if (which == "full") {
-            measure({.config = {},
-                     .window = 200,
-                     .micro_batch = 4,
-                     .uninserted_batch = 1,
-                     .windows = 4,
-                     .regions = 2000},
-                    pairs, alone_s);
-        } else {
-            measure({.config = {.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1},
-                     .window = 50,
-                     .micro_batch = 32,
-                     .uninserted_batch = 32,
-                     .windows = 600,
-                     .regions = 4203},
-                    pairs, alone_s);
+        Setting setting{.config = {.features = 287, .dim = 64, .depth = 3, .heads = 4, .outputs = 1},
+                        .window = 50,
+                        .micro_batch = 32,
+                        .uninserted_batch = 32,
+                        .windows = 600,
+                        .regions = 4203};
+        if (which == "full")
+            setting = {.config = {},
+                       .window = 200,
+                       .micro_batch = 4,
+                       .uninserted_batch = 1,
+                       .windows = 4,
+                       .regions = 2000};
+        if (micro_batch > 0) {
+            setting.micro_batch = micro_batch;
+            setting.windows = std::max(setting.windows, micro_batch);
         }
+        measure(setting, pairs, alone_s);
         return 0;
     } catch (std::exception const& error) {
         std::fprintf(stderr, "%s\n", error.what());
