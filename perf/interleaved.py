@@ -37,10 +37,11 @@ def told(text):
     return json.loads([line for line in text.splitlines() if line.startswith("{")][-1])
 
 
-def arguments(doc, rounds):
-    """A parser with what every script here takes."""
-    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=rounds)
+def arguments(doc, rounds=None):
+    """A parser with what every script here takes; without --rounds where there are none."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if rounds is not None:
+        parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     parser.add_argument("--json", type=Path, help="a file for every round's figures")
     return parser

@@ -41,10 +41,14 @@ def tiles(folder, count):
     return file
 
 
-def screen(build, weights, elements_bed, output, **settings):
-    """The command of a screen, `controls_shuffles=0` for controls.shuffles = 0; what isn't given has its default."""
-    given = {"atlas.file": DATA / "atlas.h5ad", "elements.bed": elements_bed, "elements.genome": DATA / "data/genome.fa",
-             "model.weights": weights, "model.unseen_locus": "ignore"}
+def screen(build, weights, elements, output, **settings):
+    """The command of a screen of a BED or FASTA file, `controls_shuffles=0` for controls.shuffles = 0; what isn't given has its
+    default."""
+    given = {"atlas.file": DATA / "atlas.h5ad", "model.weights": weights, "model.unseen_locus": "ignore"}
+    if elements.suffix == ".bed":
+        given |= {"elements.bed": elements, "elements.genome": DATA / "data/genome.fa"}
+    else:
+        given["elements.fasta"] = elements
     given |= {key.replace("_", ".", 1): value for key, value in settings.items()}
     return [build / "bin/mpira", "lentimpra", "--verbose", "--output", output, *words(given)]
 
