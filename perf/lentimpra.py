@@ -45,7 +45,7 @@ import get_reference
 from mpira_test import philox
 
 SHAPES = {"full": (4, 64), "small": (40, 600)}  # elements, insertions
-QUICK_SHAPES = {"full": (1, 32), "small": (4, 100)}
+QUICK_SHAPES = {"full": (1, 32), "small": (20, 300)}
 SEED, SITES = 1, 1  # of the campaign; the stream of base/philox.hpp
 ATLAS = screens.DATA / "atlas.h5ad"
 TOLERANCE, TOLERANCE_OF_SD = 1e-4, 0.01
