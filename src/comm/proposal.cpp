@@ -113,12 +113,13 @@ std::string launch_line(Launcher launcher, Proposal const& proposal, std::int64_
         case Launcher::srun:
             break;
     }
-    auto const in_all =
-        ranks == 0 ? std::string()
-                   : fmt::format("--nodes={} {}", nodes, nodes * a_node == ranks ? "" : of_all("--ntasks="));
+    auto tasks = fmt::format("--ntasks-per-node={}", a_node);
+    if (ranks > 0)  // a last node with fewer: Slurm would warn of a number a node
+        tasks = fmt::format("--nodes={} {}", nodes,
+                            nodes * a_node == ranks ? tasks : fmt::format("--ntasks={}", ranks));
     // A core's second hardware thread counts as a CPU under Slurm unless told otherwise.
-    return fmt::format("srun {}--ntasks-per-node={} --cpus-per-task={}{} --cpu-bind=cores{}", in_all, a_node,
-                       proposal.cores, proposal.smt ? " --threads-per-core=1" : "",
+    return fmt::format("srun {} --cpus-per-task={}{} --cpu-bind=cores{}", tasks, proposal.cores,
+                       proposal.smt ? " --threads-per-core=1" : "",
                        proposal.on_gpus ? " --gpus-per-task=1" : "");
 }
 

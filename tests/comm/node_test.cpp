@@ -147,7 +147,7 @@ TEST(Propose, ARankACore) {
     EXPECT_EQ(launch_line(Launcher::srun, proposal, 64),
               "srun --nodes=4 --ntasks-per-node=16 --cpus-per-task=1 --threads-per-core=1 --cpu-bind=cores");
     EXPECT_EQ(launch_line(Launcher::srun, propose(node_of(2, 8), 0), 50),
-              "srun --nodes=4 --ntasks=50 --ntasks-per-node=16 --cpus-per-task=1 --cpu-bind=cores");
+              "srun --nodes=4 --ntasks=50 --cpus-per-task=1 --cpu-bind=cores");
     EXPECT_EQ(launch_line(Launcher::open_mpi, proposal), "mpirun --map-by ppr:16:node:PE=1 --bind-to core");
     EXPECT_EQ(launch_line(Launcher::open_mpi, proposal, 4),
               "mpirun -n 4 --map-by ppr:4:node:PE=1 --bind-to core");
