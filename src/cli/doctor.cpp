@@ -111,7 +111,8 @@ public:
     /// How ranks are best started on this node, and on the others where those differ.
     void proposal() {
         check("proposal", "The driver does not answer: nvidia-smi says more.", [&] {
-            auto const proposal = comm::propose(node_, comm::count_devices(world_));
+            auto const proposal =
+                comm::propose(node_, comm::count_devices(world_), comm::kAssumedRankBytes, threads_);
             auto text = proposal.describe();
             if (!proposal.on_gpus && node_.memory_bytes > 0)
                 text += fmt::format(" ({} a rank assumed, {} here; `mpira plan` measures it)",
@@ -122,7 +123,9 @@ public:
                     proposal.threads > 1 ? fmt::format(" --set threads={}", proposal.threads) : "");
             auto const ranks = world_.on_this_node();
             std::vector<std::string> nodes;
-            for (auto& one : world_.all_gather(ranks.is_root() ? proposal.describe() : ""))
+            auto const mine =
+                fmt::format("{} of {}", counted(proposal.ranks, "rank"), counted(proposal.cores, "core"));
+            for (auto& one : world_.all_gather(ranks.is_root() ? mine : ""))
                 if (!one.empty()) nodes.push_back(std::move(one));
             if (std::set(nodes.begin(), nodes.end()).size() > 1)
                 text += fmt::format("\n{:18} The nodes differ: {}", "", report::count_equal(nodes));

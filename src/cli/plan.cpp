@@ -4,7 +4,9 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -23,18 +25,21 @@
 namespace mpira::cli {
 namespace {
 
-/// Memory that no other process shares, in bytes: what each further rank costs. 0 where the kernel won't say.
-std::uint64_t private_bytes() {
-    std::ifstream rollup("/proc/self/smaps_rollup");
-    std::uint64_t sum_kib = 0;
-    for (std::string line; std::getline(rollup, line);) {
-        if (!line.starts_with("Private_Clean:") && !line.starts_with("Private_Dirty:")) continue;
+/// Memory of its own, at its most so far: what each further rank costs. Files that are mapped, the atlas and
+/// libraries, are a node's. 0 where the kernel won't say.
+std::uint64_t own_bytes() {
+    std::ifstream status("/proc/self/status");
+    std::map<std::string, std::uint64_t, std::less<>> kib;
+    for (std::string line; std::getline(status, line);) {
+        auto const colon = line.find(':');
         auto const digits = line.find_first_of("0123456789");
-        auto const end = line.find(' ', digits);
-        sum_kib += static_cast<std::uint64_t>(
-            text::to_integer(std::string_view(line).substr(digits, end - digits)).value_or(0));
+        if (colon == std::string::npos || digits == std::string::npos || !line.ends_with(" kB")) continue;
+        kib[line.substr(0, colon)] = static_cast<std::uint64_t>(
+            text::to_integer(std::string_view(line).substr(digits, line.find(' ', digits) - digits))
+                .value_or(0));
     }
-    return sum_kib * 1024;
+    auto const files = kib["RssFile"] + kib["RssShmem"];
+    return 1024 * std::max(kib["RssAnon"], kib["VmHWM"] - std::min(kib["VmHWM"], files));
 }
 
 /// Unit numbers at evenly spaced quantiles of the predicted cost.
@@ -89,16 +94,22 @@ comm::Proposal lay_out(CommandLine const& line, comm::Communicator const& world,
                        int threads, std::uint64_t rank_bytes) {
     auto const masks = comm::gather_masks(world.on_this_node());
     auto const gpus = device.ordinal >= 0 ? comm::count_devices(world) : 0;
-    auto proposal = comm::propose(comm::read_node(masks.of_job), gpus, rank_bytes);
+    if (line.plan.rate > 0) rank_bytes = std::max(rank_bytes, comm::kAssumedRankBytes);  // nothing ran here
+    auto proposal = comm::propose(comm::read_node(masks.of_job), gpus, rank_bytes, threads);
     auto const asked = static_cast<int>(line.plan.ranks_per_node);
     if (asked == 0 || asked == proposal.ranks) return proposal;
-    return {.ranks = asked, .cores = threads, .threads = threads, .on_gpus = gpus > 0, .reason = "as asked"};
+    proposal.ranks = asked;
+    proposal.cores = proposal.threads = threads;
+    proposal.ranks_a_domain = 0;
+    proposal.binds = true;
+    proposal.reason = "as asked";
+    return proposal;
 }
 
 /// The words that start it, for both kinds of launcher.
 void tell_start(CommandLine const& line, comm::Proposal const& proposal, int threads) {
     auto words = fmt::format("mpira {}", line.job);
-    if (!line.config.empty()) words += fmt::format(" --config {}", line.config.string());
+    if (!line.config.empty()) words += " --config " + text::shell_word(line.config.string());
     if (proposal.threads != threads) words += fmt::format(" --set threads={}", proposal.threads);
     fmt::print("start          {} {} ...\n",
                comm::launch_line(comm::built_launcher(), proposal, line.plan.ranks), words);
@@ -122,7 +133,7 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
                       .cost = total_cost}
              : comm::everywhere(world, [&] { return measure(job, units, costs); });
     auto const ratio = world.all_sum(sample.seconds / sample.cost) / world.size();
-    auto const memory = world.all_max(static_cast<std::int64_t>(private_bytes()));
+    auto const memory = world.all_max(static_cast<std::int64_t>(own_bytes()));
     auto const layout_of_ranks = lay_out(line, world, device, threads, static_cast<std::uint64_t>(memory));
     if (!world.is_root()) return 0;
 
@@ -150,12 +161,22 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
                text::bytes(static_cast<std::uint64_t>(memory * ranks_per_node)));
     fmt::print("output         {} and names of {} rows\n", text::bytes(report::result_bytes(layout)),
                layout.rows);
-    tell_start(line, layout_of_ranks, threads);
-    if (line.plan.ranks_per_node == 0)
+    bool const proposed = line.plan.ranks_per_node == 0;
+    if (!told || !proposed)
+        tell_start(line, layout_of_ranks, threads);  // else for nodes that aren't this one
+    if (proposed)
         fmt::print("note           {}, where nodes are like this one; --ranks-per-node for others\n",
                    layout_of_ranks.describe());
+    if (proposed && layout_of_ranks.ranks == 1 && layout_of_ranks.cores == 1 && world.size() == 1)
+        fmt::print(
+            "note           this start may use one core: where nodes have more, plan from one that holds a "
+            "whole node\n");
     if (layout_of_ranks.threads != threads)
-        fmt::print("note           the times are those of threads = {}, to which more come\n", threads);
+        fmt::print(
+            "note           the times are those of threads = {0}; threads = {1} was not measured: plan it "
+            "with "
+            "--set threads={1}\n",
+            threads, layout_of_ranks.threads);
     if (!told && device.ordinal < 0)
         fmt::print(
             "note           the rate is that of a CPU{}; for GPUs start this where one is, or give --rate\n",

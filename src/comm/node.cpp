@@ -54,10 +54,11 @@ std::vector<int> threads_of_core(fs::path const& topology, int cpu) {
 std::vector<int> cores_of_domains(Node const& node, fs::path const& folder) {
     std::vector<int> counts;
     std::error_code code;
-    for (auto const& entry : fs::directory_iterator(folder, code)) {
-        auto const name = entry.path().filename().string();
+    for (fs::directory_iterator entry(folder, code); !code && entry != fs::directory_iterator();
+         entry.increment(code)) {
+        auto const name = entry->path().filename().string();
         if (!name.starts_with("node") || !text::to_integer(std::string_view(name).substr(4))) continue;
-        auto const cpus = to_cpus(first_line(entry.path() / "cpulist"));
+        auto const cpus = to_cpus(first_line(entry->path() / "cpulist"));
         if (!cpus) continue;
         std::set<int> cores;
         for (std::size_t i = 0; i < node.cpus.size(); ++i)
@@ -74,8 +75,9 @@ std::vector<fs::path> control_groups(fs::path const& root, std::string_view cont
     std::ifstream in(root / "proc/self/cgroup");
     std::vector<fs::path> folders;
     for (std::string line; std::getline(in, line);) {
-        auto const fields = text::split(line, ':');  // 9:cpu,cpuacct:/path, or 0::/path
+        auto fields = text::split(line, ':');  // 9:cpu,cpuacct:/path, or 0::/path, which may hold a ':'
         if (fields.size() < 3) continue;
+        fields[2] = std::string_view(line).substr(static_cast<std::size_t>(fields[2].data() - line.data()));
         auto const names = text::split(fields[1], ',');
         auto mounts = std::vector<fs::path>{};
         if (fields[1].empty())
@@ -151,12 +153,35 @@ std::vector<int> cpus_of_this_process() {
     return cpus;
 }
 
+/// The parent of a process, and its program's name.
+std::pair<pid_t, std::string> parent_of(pid_t process) {
+    auto const folder = fs::path("/proc") / std::to_string(process);
+    std::ifstream in(folder / "status");
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("PPid:")) continue;
+        auto const parent = text::to_integer(text::trim(std::string_view(line).substr(5))).value_or(0);
+        return {static_cast<pid_t>(parent), first_line(fs::path("/proc") / std::to_string(parent) / "comm")};
+    }
+    return {0, {}};
+}
+
 /// Under a launcher the mask is the launcher's binding, no limit of the job; the limit is what the launcher
-/// itself, our parent, may use. By hand the parent is a shell, and a narrower mask is meant (taskset).
+/// itself may use: our parent, or above shells and containers that stand between. By hand the parent is a
+/// shell, and a narrower mask is meant (taskset).
 std::vector<int> cpus_of_launcher() {
     bool const launched = std::ranges::any_of(std::array{"PMIX_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK"},
                                               [](char const* name) { return std::getenv(name) != nullptr; });
-    return launched ? affinity_of(::getppid()) : std::vector<int>();
+    if (!launched) return {};
+    constexpr std::array kLaunchers{"orted",           "mpirun",     "mpiexec",   "orterun",
+                                    "prted",           "prterun",    "prun",      "mpiexec.hydra",
+                                    "hydra_pmi_proxy", "slurmstepd", "pmi_proxy", "srun"};
+    auto process = ::getpid();
+    for (int generation = 0; generation < 16 && process > 1; ++generation) {
+        auto const [parent, name] = parent_of(process);
+        if (std::ranges::find(kLaunchers, name) != kLaunchers.end()) return affinity_of(parent);
+        process = parent;
+    }
+    return affinity_of(::getppid());
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include <fmt/format.h>
@@ -54,37 +55,46 @@ std::optional<Crowd> find_crowd(Node const& node, std::vector<std::vector<int>> 
     return worst;
 }
 
-Proposal propose(Node const& node, int gpus, std::uint64_t rank_bytes) {
+Proposal propose(Node const& node, int gpus, std::uint64_t rank_bytes, int threads) {
     Proposal proposal;
     proposal.smt = node.threads_a_core > 1;
+    proposal.threads = threads;
     auto const cores = node.usable_cores();
     if (gpus > 0) {
         proposal.on_gpus = true;
         proposal.ranks = gpus;
         proposal.cores = std::max(1, cores / gpus);
+        proposal.binds = gpus <= cores;
         keep_within_domains(proposal, node);
         proposal.reason = "a rank a GPU";
         return proposal;
     }
-    proposal.ranks = cores;
-    proposal.reason = cores < node.cores
-                          ? fmt::format("a rank a core that the control group pays for ({:.3g} of {})",
-                                        node.quota_cpus, node.cores)
-                          : "a rank a core";
-    if (node.memory_bytes == 0 || rank_bytes == 0) return proposal;
-    auto const room = kMemoryShare * static_cast<double>(node.memory_bytes) / static_cast<double>(rank_bytes);
-    if (room >= cores) return proposal;
-    proposal.ranks = std::max(1, static_cast<int>(room));
-    proposal.cores = cores / proposal.ranks;
+    proposal.cores = std::min(threads, cores);
+    proposal.reason = threads == 1 ? "a rank a core" : fmt::format("a rank for {} cores", proposal.cores);
+    if (cores < node.cores)
+        proposal.reason +=
+            fmt::format(" that the control group pays for ({:.3g} of {})", node.quota_cpus, node.cores);
+    if (node.memory_bytes > 0 && rank_bytes > 0) {
+        auto const room = std::max(
+            1.0, kMemoryShare * static_cast<double>(node.memory_bytes) / static_cast<double>(rank_bytes));
+        // Rounded up: no core stays idle for it.
+        auto const least = static_cast<int>(std::ceil(cores / room));
+        if (least > proposal.cores) {
+            proposal.cores = least;
+            proposal.reason =
+                fmt::format("{} with {} a rank do not suffice for {}", text::bytes(node.memory_bytes),
+                            text::bytes(rank_bytes), proposal.reason);
+        }
+    }
+    proposal.ranks = std::max(1, cores / proposal.cores);
     keep_within_domains(proposal, node);
-    proposal.threads = proposal.cores;
-    proposal.reason = fmt::format("{} with {} a rank do not suffice for a rank a core",
-                                  text::bytes(node.memory_bytes), text::bytes(rank_bytes));
+    if (threads == 1) proposal.threads = proposal.cores;
     return proposal;
 }
 
 std::string Proposal::describe() const {
-    return fmt::format("{} a node, each bound to {}, {}: {}", count(ranks, "rank"), count(cores, "core"),
+    return fmt::format("{} a node, {}, {}: {}", count(ranks, "rank"),
+                       binds ? "each bound to " + count(cores, "core") : "more than cores, not bound",
                        threads == 1 ? std::string("1 thread") : fmt::format("threads = {}", threads), reason);
 }
 
@@ -102,14 +112,20 @@ std::string launch_line(Launcher launcher, Proposal const& proposal, std::int64_
     auto const of_all = [&](std::string_view option) {
         return ranks > 0 ? fmt::format("{}{} ", option, ranks) : std::string();
     };
+    // Ranks a domain would put a few of them into the first one.
+    bool const by_domain = proposal.ranks_a_domain > 0 && (ranks == 0 || ranks >= proposal.ranks);
     switch (launcher) {
         case Launcher::open_mpi:
-            return fmt::format("mpirun {}--map-by ppr:{}:PE={} --bind-to core", of_all("-n "),
-                               proposal.ranks_a_domain > 0 ? fmt::format("{}:numa", proposal.ranks_a_domain)
-                                                           : fmt::format("{}:node", a_node),
-                               proposal.cores);
+            if (!proposal.binds)
+                return fmt::format("mpirun {}--map-by ppr:{}:node:OVERSUBSCRIBE --bind-to none",
+                                   of_all("-n "), a_node);
+            return fmt::format(
+                "mpirun {}--map-by ppr:{}:PE={} --bind-to core", of_all("-n "),
+                by_domain ? fmt::format("{}:numa", proposal.ranks_a_domain) : fmt::format("{}:node", a_node),
+                proposal.cores);
         case Launcher::hydra:
-            return fmt::format("mpiexec {}-ppn {} -bind-to core:{}", of_all("-n "), a_node, proposal.cores);
+            return fmt::format("mpiexec {}-ppn {} -bind-to {}", of_all("-n "), a_node,
+                               proposal.binds ? fmt::format("core:{}", proposal.cores) : "none");
         case Launcher::srun:
             break;
     }
@@ -118,8 +134,9 @@ std::string launch_line(Launcher launcher, Proposal const& proposal, std::int64_
         tasks = fmt::format("--nodes={} {}", nodes,
                             nodes * a_node == ranks ? tasks : fmt::format("--ntasks={}", ranks));
     // A core's second hardware thread counts as a CPU under Slurm unless told otherwise.
-    return fmt::format("srun {} --cpus-per-task={}{} --cpu-bind=cores{}", tasks, proposal.cores,
+    return fmt::format("srun {} --cpus-per-task={}{} {}{}", tasks, proposal.cores,
                        proposal.smt ? " --threads-per-core=1" : "",
+                       proposal.binds ? "--cpu-bind=cores" : "--overcommit --cpu-bind=none",
                        proposal.on_gpus ? " --gpus-per-task=1" : "");
 }
 

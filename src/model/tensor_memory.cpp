@@ -12,9 +12,15 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/Device.h>
 #include <c10/core/impl/alloc_cpu.h>
+#include <c10/util/Exception.h>
 
 // What is kept counts as freed for the sanitizer: without this, a read of a freed tensor would pass.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef __has_feature
+#define MPIRA_HAS_FEATURE(name) __has_feature(name)
+#else
+#define MPIRA_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || MPIRA_HAS_FEATURE(address_sanitizer)
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(first, size) static_cast<void>(first)
@@ -24,9 +30,9 @@
 namespace mpira::model {
 namespace {
 
-constexpr std::size_t kMostKept = std::size_t{1} << 30U;
+constexpr std::size_t kMostKept = std::size_t{1} << 29U;
 constexpr std::size_t kAlignment = 64;  // LibTorch's
-constexpr unsigned kStepBits = 3;       // 8 sizes from one power of two to the next
+constexpr unsigned kStepBits = 4;       // 8 sizes from one power of two to the next
 
 /// Lies before the bytes of a tensor, in a place that keeps them aligned.
 struct alignas(kAlignment) Block {
@@ -82,16 +88,30 @@ private:
             }
         }
         auto const size = steps << shift;
-        auto* const block = new (c10::alloc_cpu(size)) Block{size, shelf, nullptr};
+        auto* const block = new (allocate_block(size)) Block{size, shelf, nullptr};
         ASAN_POISON_MEMORY_REGION(static_cast<char*>(block->bytes()) + count, block->room() - count);
         return *block;
     }
 
+    /// What is kept goes before memory runs out.
+    void* allocate_block(std::size_t size) {
+        try {
+            return c10::alloc_cpu(size);
+        } catch (c10::Error const&) {
+            {
+                std::scoped_lock const lock(mutex_);
+                if (kept_ == 0) throw;
+                clear();
+            }
+            return c10::alloc_cpu(size);
+        }
+    }
+
     void keep(Block& block) {
         ASAN_POISON_MEMORY_REGION(block.bytes(), block.room());
+        if (block.size > kMostKept) return free(block);
         std::scoped_lock const lock(mutex_);
         if (kept_ + block.size > kMostKept) clear();
-        if (block.size > kMostKept) return free(block);
         kept_ += block.size;
         block.next = std::exchange(shelves_[block.shelf], &block);
     }

@@ -7,6 +7,13 @@
 namespace mpira::text {
 namespace {
 
+TEST(Text, AWordOfTheShell) {
+    EXPECT_EQ(shell_word("runs/first/screen.toml"), "runs/first/screen.toml");
+    EXPECT_EQ(shell_word("my dir/$x;c.toml"), "'my dir/$x;c.toml'");
+    EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
+    EXPECT_EQ(shell_word(""), "''");
+}
+
 TEST(Text, NearestNameIsFoundOnlyWhenNear) {
     std::vector<std::string> const known{"insertions", "seed", "window"};
     EXPECT_EQ(nearest("insertion", known), "insertions");

@@ -155,25 +155,41 @@ TEST(Propose, ARankACore) {
 }
 
 TEST(Propose, FewerRanksOfMoreThreadsWhereMemoryIsShort) {
-    // 0.8 x 256 GiB hold 10 ranks of 20 GiB: 5 in each domain of 8 cores.
+    // 0.8 x 256 GiB hold 10 ranks of 20 GiB, which would leave 6 of 16 cores idle: 8 of two, 4 in each
+    // domain.
     auto proposal = propose(node_of(2, 8), 0, 20 * kGiB);
-    EXPECT_EQ(proposal.ranks, 10);
-    EXPECT_EQ(proposal.cores, 1);
-    EXPECT_EQ(proposal.threads, 1);
-    // 7 of 28 GiB: not 7 of two cores, of which one would lie in both domains, but 3 of two in each.
-    proposal = propose(node_of(2, 8), 0, 28 * kGiB);
-    EXPECT_EQ(proposal.ranks, 6);
+    EXPECT_EQ(proposal.ranks, 8);
     EXPECT_EQ(proposal.threads, 2);
-    EXPECT_EQ(launch_line(Launcher::open_mpi, proposal, 12),
-              "mpirun -n 12 --map-by ppr:3:numa:PE=2 --bind-to core");
-    EXPECT_EQ(launch_line(Launcher::srun, proposal, 12),
-              "srun --nodes=2 --ntasks-per-node=6 --cpus-per-task=2 --cpu-bind=cores");
+    EXPECT_EQ(launch_line(Launcher::open_mpi, proposal, 16),
+              "mpirun -n 16 --map-by ppr:4:numa:PE=2 --bind-to core");
+    EXPECT_EQ(launch_line(Launcher::open_mpi, proposal, 4),
+              "mpirun -n 4 --map-by ppr:4:node:PE=2 --bind-to core");  // not all in the first domain
+    EXPECT_EQ(launch_line(Launcher::srun, proposal, 16),
+              "srun --nodes=2 --ntasks-per-node=8 --cpus-per-task=2 --cpu-bind=cores");
     EXPECT_EQ(proposal.describe(),
-              "6 ranks a node, each bound to 2 cores, threads = 2: 256.0 GiB with 28.0 GiB a rank do "
+              "8 ranks a node, each bound to 2 cores, threads = 2: 256.0 GiB with 20.0 GiB a rank do "
               "not suffice for a rank a core");
+    // 7 of 28 GiB: not 5 of three cores, of which one would lie in both domains, but 2 of four in each.
+    proposal = propose(node_of(2, 8), 0, 28 * kGiB);
+    EXPECT_EQ(proposal.ranks, 4);
+    EXPECT_EQ(proposal.threads, 4);
     proposal = propose(node_of(2, 8), 0, 1000 * kGiB);  // even where none fits
     EXPECT_EQ(proposal.ranks, 1);
     EXPECT_EQ(proposal.threads, 16);
+}
+
+TEST(Propose, ThreadsThatWereChosenStay) {
+    auto proposal = propose(node_of(2, 8), 0, kGiB, 4);
+    EXPECT_EQ(proposal.ranks, 4);
+    EXPECT_EQ(proposal.threads, 4);
+    EXPECT_EQ(launch_line(Launcher::srun, proposal, 8),
+              "srun --nodes=2 --ntasks-per-node=4 --cpus-per-task=4 --cpu-bind=cores");
+    proposal = propose(node_of(2, 8), 0, 50 * kGiB, 2);  // 4 of them fit
+    EXPECT_EQ(proposal.ranks, 4);
+    EXPECT_EQ(proposal.cores, 4);
+    EXPECT_EQ(proposal.threads, 2);
+    EXPECT_EQ(propose(node_of(1, 2), 0, kGiB, 8).ranks, 1);
+    EXPECT_EQ(propose(node_of(2, 8), 4, kGiB, 2).threads, 2);
 }
 
 TEST(Propose, ARankAGpuSharesTheCores) {
@@ -185,7 +201,14 @@ TEST(Propose, ARankAGpuSharesTheCores) {
     EXPECT_EQ(launch_line(Launcher::srun, proposal, 8),
               "srun --nodes=2 --ntasks-per-node=4 --cpus-per-task=8 --threads-per-core=1 --cpu-bind=cores "
               "--gpus-per-task=1");
-    EXPECT_EQ(propose(node_of(1, 2), 4).cores, 1);  // more GPUs than cores
+    auto const many = propose(node_of(1, 2), 4);  // more GPUs than cores: a launcher refuses to bind them
+    EXPECT_EQ(many.describe(), "4 ranks a node, more than cores, not bound, 1 thread: a rank a GPU");
+    EXPECT_EQ(launch_line(Launcher::open_mpi, many, 4),
+              "mpirun -n 4 --map-by ppr:4:node:OVERSUBSCRIBE --bind-to none");
+    EXPECT_EQ(launch_line(Launcher::hydra, many, 4), "mpiexec -n 4 -ppn 4 -bind-to none");
+    EXPECT_EQ(launch_line(Launcher::srun, many, 4),
+              "srun --nodes=1 --ntasks-per-node=4 --cpus-per-task=1 --overcommit --cpu-bind=none "
+              "--gpus-per-task=1");
     EXPECT_EQ(propose(node_of(2, 8), 3).ranks, 3);  // an odd number stays one a GPU
     EXPECT_EQ(propose(node_of(2, 8), 3).ranks_a_domain, 0);
 }

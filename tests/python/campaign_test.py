@@ -248,7 +248,9 @@ def plan_and_tables(folder):
     text = mpira("plan", "synthetic", *SMALL, "--ranks", 8, "--ranks-per-node", 4, code=0).stdout
     assert "node-hours" in text and "2 node(s) of 4" in text, text
     text = mpira("plan", "synthetic", "--set", "rows=52272000", "--ranks", 8, "--rate", 1, code=0).stdout
-    assert "14,520 core-hours" in text and "1 rows/s a rank" in text, text
+    assert "14,520 core-hours" in text and "1 rows/s a rank" in text and "mpirun" not in text, text
+    text = mpira("plan", "synthetic", *SMALL, "--ranks", 8, "--set", "threads=2", code=0).stdout
+    assert "threads = 2: a rank for" in text and "--set threads" not in text, text
     # Unless told otherwise nodes are like this one: a rank a core of those that may be used here.
     text = OnOneCpu("plan", "synthetic", *SMALL, "--ranks", 3).wait().stdout
     assert "3 ranks (3 node(s) of 1)" in text and "1 rank a node, each bound to 1 core, 1 thread: a rank a core, where" in text, text
@@ -293,6 +295,11 @@ def the_doctor(folder):
         text = OnOneCpu("doctor", "--output", folder / "d.h5ad", ranks=2).wait().stdout
         assert re.search(r"^warn +cores .* rank 0 may use CPU \d+\n +\S+: 2 ranks of 1 thread bound to 1 core slow", text, re.M), text
         assert f" {ranks} ranks a node" in text, text  # what the launcher may use, not what it left a rank
+        wrapped = folder / "wrapped"  # a shell between the launcher and the rank
+        wrapped.write_text(f'#!/bin/sh\n"{MPIRA}" doctor --output {folder}/d.h5ad\ntrue\n')
+        wrapped.chmod(0o755)
+        done = subprocess.run(["mpirun", "-n", "1", "--bind-to", "core", wrapped], capture_output=True, text=True, check=True)
+        assert f" {ranks} ranks a node" in done.stdout, done
 
 
 def the_bench(folder):

@@ -41,5 +41,7 @@ std::string with_commas(std::uint64_t number);
 /// "1 rank", "2 ranks".
 std::string counted(std::uint64_t number, std::string_view noun);
 std::string duration(double seconds);
+/// The text as one word of a POSIX shell: quoted where it must be.
+std::string shell_word(std::string_view text);
 
 }  // namespace mpira::text

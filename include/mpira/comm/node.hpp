@@ -60,6 +60,7 @@ struct Proposal {
     int threads = 1;         ///< the setting `threads`
     bool on_gpus = false;    ///< a rank a GPU
     bool smt = false;        ///< the cores have several hardware threads
+    bool binds = true;       ///< false: there are more ranks than cores
     int ranks_a_domain = 0;  ///< above 0: so many in each NUMA domain, so that no rank spans two
     std::string reason;      ///< "a rank a core"
 
@@ -73,8 +74,8 @@ inline constexpr double kMemoryShare = 0.8;
 
 /// With GPUs a rank a GPU and the cores shared among them; else a rank a core of one thread or, where the
 /// memory does not suffice for that, fewer ranks of more threads, of which no rank spans NUMA domains where
-/// that can be had.
-Proposal propose(Node const& node, int gpus, std::uint64_t rank_bytes = kAssumedRankBytes);
+/// that can be had. Ranks of more `threads` than one keep them, with a core each.
+Proposal propose(Node const& node, int gpus, std::uint64_t rank_bytes = kAssumedRankBytes, int threads = 1);
 
 enum class Launcher { open_mpi, hydra, srun };
 /// The one that comes with the MPI this is built with.
