@@ -379,7 +379,7 @@ nlohmann::json JacobianInputs::hashes() const {
 }
 
 std::string JacobianInputs::describe() const {
-    auto text = fmt::format("{} cell type{}, ", cell_types_.size(), cell_types_.size() == 1 ? "" : "s");
+    auto text = text::counted(cell_types_.size(), "cell type") + ", ";
     text += has_genes() ? fmt::format("{} genes with {} starts; ", genes_.ids.size(), genes_.tss.size())
                         : std::string("rows are regions; ");
     text += fmt::format("{} rows, windows of up to {} regions: {} shifted inward, {} on short chromosomes",

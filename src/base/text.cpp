@@ -144,10 +144,6 @@ std::string shell_word(std::string_view text) {
     return word + "'";
 }
 
-std::string counted(std::uint64_t number, std::string_view noun) {
-    return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
-}
-
 std::string with_commas(std::uint64_t number) {
     auto const plain = std::to_string(number);
     std::string digits;

@@ -173,8 +173,9 @@ int bench(CommandLine const& line, comm::Communicator const& world) {
         sums.push_back({{"bytes", bytes}, {"by", one.by}, {"bus_bytes_per_s", to_json(one.bus_bytes_per_s)}});
     }
     report.keep("reduce", std::move(sums));
-    report.line("advice", advice_of(model.others));
-    report.keep("advice", advice_of(model.others));
+    auto const advice = advice_of(model.others);
+    report.line("advice", advice);
+    report.keep("advice", advice);
     report.end();
     comm::everywhere(world, [&] {
         if (!file) return;

@@ -32,9 +32,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string counted(int number, std::string_view noun) {
-    return text::counted(static_cast<std::uint64_t>(number), noun);
-}
+using text::counted;
 
 /// What is wrong with how the ranks lie on the cores of a node; empty: nothing.
 std::string crowding(comm::Node const& node, comm::NodeMasks const& masks, int threads) {

@@ -3,8 +3,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <map>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -24,23 +22,6 @@
 
 namespace mpira::cli {
 namespace {
-
-/// Memory of its own, at its most so far: what each further rank costs. Files that are mapped, the atlas and
-/// libraries, are a node's. 0 where the kernel won't say.
-std::uint64_t own_bytes() {
-    std::ifstream status("/proc/self/status");
-    std::map<std::string, std::uint64_t, std::less<>> kib;
-    for (std::string line; std::getline(status, line);) {
-        auto const colon = line.find(':');
-        auto const digits = line.find_first_of("0123456789");
-        if (colon == std::string::npos || digits == std::string::npos || !line.ends_with(" kB")) continue;
-        kib[line.substr(0, colon)] = static_cast<std::uint64_t>(
-            text::to_integer(std::string_view(line).substr(digits, line.find(' ', digits) - digits))
-                .value_or(0));
-    }
-    auto const files = kib["RssFile"] + kib["RssShmem"];
-    return 1024 * std::max(kib["RssAnon"], kib["VmHWM"] - std::min(kib["VmHWM"], files));
-}
 
 /// Unit numbers at evenly spaced quantiles of the predicted cost.
 std::vector<std::uint64_t> spread_sample(std::vector<double> const& costs, std::size_t count) {
@@ -133,7 +114,7 @@ int tell_cost(CommandLine const& line, comm::Communicator const& world, store::J
                       .cost = total_cost}
              : comm::everywhere(world, [&] { return measure(job, units, costs); });
     auto const ratio = world.all_sum(sample.seconds / sample.cost) / world.size();
-    auto const memory = world.all_max(static_cast<std::int64_t>(own_bytes()));
+    auto const memory = world.all_max(static_cast<std::int64_t>(comm::own_memory_bytes()));
     auto const layout_of_ranks = lay_out(line, world, device, threads, static_cast<std::uint64_t>(memory));
     if (!world.is_root()) return 0;
 

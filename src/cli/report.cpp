@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
 
 #include "cli/version.hpp"
@@ -19,8 +20,8 @@ int write_report(CommandLine const& line) {
                                              .tables = options.tables,
                                              .program = program_name(),
                                              .overwrite = line.overwrite});
-    fmt::print("{}: {} file{}, {:.1f} MB\n", line.output.string(), facts.sections,
-               facts.sections == 1 ? "" : "s", static_cast<double>(facts.bytes) / 1e6);
+    fmt::print("{}: {}, {:.1f} MB\n", line.output.string(), text::counted(facts.sections, "file"),
+               static_cast<double>(facts.bytes) / 1e6);
     if (!options.tables.empty()) fmt::print("{}: {} tables\n", options.tables.string(), facts.tables);
     return 0;
 }

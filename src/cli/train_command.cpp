@@ -1,6 +1,5 @@
-#include <fmt/format.h>
-
 #include "mpira/base/log.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/cli/commands.hpp"
 #include "mpira/cli/read_settings.hpp"
 #include "mpira/comm/devices.hpp"
@@ -27,11 +26,8 @@ int train(CommandLine const& line, comm::Communicator const& world) {
     auto const devices = world.all_gather(device.name);
     if (world.is_root()) {
         log::info("{}: train", program_name());
-        auto const count = [](std::int64_t n, char const* what) {
-            return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
-        };
-        log::info("{} on {}; {}; {} a rank", count(world.size(), "rank"), report::count_equal(hosts),
-                  report::count_equal(devices), count(settings.integer("threads"), "thread"));
+        log::info("{} on {}; {}; {} a rank", text::counted(world.size(), "rank"), report::count_equal(hosts),
+                  report::count_equal(devices), text::counted(settings.integer("threads"), "thread"));
     }
     auto const output = line.output.empty() ? settings.path("output") : line.output;
     comm::everywhere(world, [&] { refuse_inputs_as_output(output, settings); });

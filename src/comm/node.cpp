@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <set>
 #include <thread>
@@ -113,14 +114,21 @@ double quota_cpus(fs::path const& root) {
     return least;
 }
 
-std::uint64_t memory_bytes(fs::path const& root) {
-    double least = 0;
-    std::ifstream in(root / "proc/meminfo");
+/// A file's lines "Name:   123 kB".
+std::map<std::string, double> kib_of(fs::path const& file) {
+    std::ifstream in(file);
+    std::map<std::string, double> kib;
     for (std::string line; std::getline(in, line);) {
-        if (!line.starts_with("MemTotal:")) continue;
-        auto const digits = text::trim(std::string_view(line).substr(line.find(':') + 1));
-        least = 1024 * text::to_number(digits.substr(0, digits.find(' '))).value_or(0);
+        auto const colon = line.find(':');
+        if (colon == std::string::npos || !line.ends_with(" kB")) continue;
+        auto const value = std::string_view(line).substr(colon + 1, line.size() - colon - 4);
+        if (auto const number = text::to_number(text::trim(value))) kib[line.substr(0, colon)] = *number;
     }
+    return kib;
+}
+
+std::uint64_t memory_bytes(fs::path const& root) {
+    double least = 1024 * kib_of(root / "proc/meminfo")["MemTotal"];
     for (auto const& group : control_groups(root, "memory"))
         for (char const* const name : {"memory.max", "memory.limit_in_bytes"})
             if (auto const limit = text::to_number(first_line(group / name)); limit && *limit > 0)
@@ -153,16 +161,14 @@ std::vector<int> cpus_of_this_process() {
     return cpus;
 }
 
-/// The parent of a process, and its program's name.
-std::pair<pid_t, std::string> parent_of(pid_t process) {
-    auto const folder = fs::path("/proc") / std::to_string(process);
-    std::ifstream in(folder / "status");
-    for (std::string line; std::getline(in, line);) {
-        if (!line.starts_with("PPid:")) continue;
-        auto const parent = text::to_integer(text::trim(std::string_view(line).substr(5))).value_or(0);
-        return {static_cast<pid_t>(parent), first_line(fs::path("/proc") / std::to_string(parent) / "comm")};
-    }
-    return {0, {}};
+/// 0 where it is not told.
+pid_t parent_of(pid_t process) {
+    std::ifstream in(fmt::format("/proc/{}/status", process));
+    for (std::string line; std::getline(in, line);)
+        if (line.starts_with("PPid:"))
+            return static_cast<pid_t>(
+                text::to_integer(text::trim(std::string_view(line).substr(5))).value_or(0));
+    return 0;
 }
 
 /// Under a launcher the mask is the launcher's binding, no limit of the job; the limit is what the launcher
@@ -175,11 +181,9 @@ std::vector<int> cpus_of_launcher() {
     constexpr std::array kLaunchers{"orted",           "mpirun",     "mpiexec",   "orterun",
                                     "prted",           "prterun",    "prun",      "mpiexec.hydra",
                                     "hydra_pmi_proxy", "slurmstepd", "pmi_proxy", "srun"};
-    auto process = ::getpid();
-    for (int generation = 0; generation < 16 && process > 1; ++generation) {
-        auto const [parent, name] = parent_of(process);
-        if (std::ranges::find(kLaunchers, name) != kLaunchers.end()) return affinity_of(parent);
-        process = parent;
+    for (auto process = ::getppid(); process > 1; process = parent_of(process)) {
+        auto const name = first_line(fmt::format("/proc/{}/comm", process));
+        if (std::ranges::find(kLaunchers, name) != kLaunchers.end()) return affinity_of(process);
     }
     return affinity_of(::getppid());
 }
@@ -242,6 +246,12 @@ Node read_node(std::vector<int> cpus, fs::path const& root) {
     node.quota_cpus = quota_cpus(root);
     node.memory_bytes = memory_bytes(root);
     return node;
+}
+
+std::uint64_t own_memory_bytes() {
+    auto kib = kib_of("/proc/self/status");
+    return static_cast<std::uint64_t>(
+        1024 * std::max(kib["RssAnon"], kib["VmHWM"] - kib["RssFile"] - kib["RssShmem"]));
 }
 
 NodeMasks gather_masks(CommView node) {

@@ -34,10 +34,6 @@ void keep_within_domains(Proposal& proposal, Node const& node) {
     proposal.cores = std::max(1, node.domain_cores.front() / proposal.ranks_a_domain);
 }
 
-std::string count(int number, std::string_view noun) {
-    return text::counted(static_cast<std::uint64_t>(number), noun);
-}
-
 }  // namespace
 
 std::optional<Crowd> find_crowd(Node const& node, std::vector<std::vector<int>> const& masks, int threads) {
@@ -93,8 +89,8 @@ Proposal propose(Node const& node, int gpus, std::uint64_t rank_bytes, int threa
 }
 
 std::string Proposal::describe() const {
-    return fmt::format("{} a node, {}, {}: {}", count(ranks, "rank"),
-                       binds ? "each bound to " + count(cores, "core") : "more than cores, not bound",
+    return fmt::format("{} a node, {}, {}: {}", text::counted(ranks, "rank"),
+                       binds ? "each bound to " + text::counted(cores, "core") : "more than cores, not bound",
                        threads == 1 ? std::string("1 thread") : fmt::format("threads = {}", threads), reason);
 }
 

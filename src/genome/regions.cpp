@@ -206,8 +206,8 @@ Bed read_bed(std::filesystem::path const& file, ChromSizes const& chroms, Duplic
         }
         split_fields(line, fields);
         if (fields.size() < 3) {
-            lines.refuse(fmt::format("chromosome, start and end were expected, {} column{} found",
-                                     fields.size(), fields.size() == 1 ? "" : "s"));
+            lines.refuse(fmt::format("chromosome, start and end were expected, {} found",
+                                     text::counted(fields.size(), "column")));
         }
         if (columns == 0) {
             columns = fields.size();

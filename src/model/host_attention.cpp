@@ -223,7 +223,7 @@ template <typename Join>
     return all[0];
 }
 
-/// Lane r of `ones`: what joined() makes of rows[r], in the same order. All kQueries at once take a third of
+/// Lane r of `ones`: what joined() makes of rows[r], in the same order. All kQueries at once take half of
 /// the shuffles, and none waits for another.
 template <typename Join>
 [[gnu::always_inline]] inline void join_each(Vector const* rows, Join const& join, Vector& ones) {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/add.h>
@@ -84,10 +84,10 @@ MPIRA_CLONES void add_backward_of_row(float const* dh, float const* h, float sca
 template <typename OnRows>
 void for_rows(std::int64_t rows, std::size_t dim, OnRows const& on_rows) {
     at::parallel_for(0, rows, kRowsPerTask, [&](std::int64_t first, std::int64_t end) {
-        std::vector<float> memory(3 * kTogether * dim);
+        auto const memory = std::make_unique_for_overwrite<float[]>(3 * kTogether * dim);
         auto const last = static_cast<std::size_t>(end);
         for (auto row = static_cast<std::size_t>(first); row < last; row += kTogether)
-            on_rows(row, std::min(kTogether, last - row), memory.data());
+            on_rows(row, std::min(kTogether, last - row), memory.get());
     });
 }
 

@@ -42,7 +42,7 @@ std::vector<std::string> run_header(RunFacts const& facts) {
         fmt::format("{}, job {}: {}", facts.program, facts.job, facts.description),
         fmt::format("{} on {} ({}), {} a model call", text::counted(facts.hosts.size(), "rank"),
                     text::counted(hosts, "host"), count_equal(facts.devices),
-                    text::counted(static_cast<std::uint64_t>(facts.threads), "thread")),
+                    text::counted(facts.threads, "thread")),
         fmt::format("{} in {}, {} into {}", text::counted(facts.rows, "row"),
                     text::counted(facts.units, "unit"), text::bytes(facts.bytes), facts.output.string()),
     };

@@ -12,6 +12,7 @@
 #include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/base/whole_file.hpp"
 #include "mpira/model/weights.hpp"
 #include "mpira/train/checkpoint.hpp"
@@ -158,14 +159,13 @@ int train_and_write(comm::CommView comm, Settings const& settings, RunOptions co
     if (root) {
         fitting.on_start = [&](FitStart const& start) {
             log::info("{}", inputs.atlas->describe());
-            log::info(
-                "{} of {} parameters{} on {} rank{}; {} regions to train on, {} to validate, {} held out",
-                start.network.kind, start.parameters,
-                start.trainable_parameters == start.parameters
-                    ? ""
-                    : fmt::format(", {} of them trained,", start.trainable_parameters),
-                comm.size(), comm.size() == 1 ? "" : "s", start.train_regions, count(inputs.validation_runs),
-                count(inputs.test_runs));
+            log::info("{} of {} parameters{} on {}; {} regions to train on, {} to validate, {} held out",
+                      start.network.kind, start.parameters,
+                      start.trainable_parameters == start.parameters
+                          ? ""
+                          : fmt::format(", {} of them trained,", start.trainable_parameters),
+                      text::counted(comm.size(), "rank"), start.train_regions, count(inputs.validation_runs),
+                      count(inputs.test_runs));
             log::info("{} epochs, {} steps of {} windows", inputs.recipe.epochs, start.total_steps,
                       inputs.recipe.batch);
             for (auto const& sentence : inputs.warnings) log::warning("{}", sentence);

@@ -16,6 +16,7 @@
 #include "mpira/base/draft_file.hpp"
 #include "mpira/base/error.hpp"
 #include "mpira/base/log.hpp"
+#include "mpira/base/text.hpp"
 #include "mpira/base/whole_file.hpp"
 #include "mpira/comm/runtime.hpp"
 #include "mpira/comm/stop.hpp"
@@ -355,12 +356,10 @@ void SweepJob::finish(store::FinishedRows& rows) {
 
 std::string SweepJob::describe() const {
     auto const& s = *state_;
-    auto const count = [](std::size_t n, char const* what) {
-        return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
-    };
-    return fmt::format("{} x {} x {}, each by {}; {}", count(s.plan.folds.size(), "fold"),
-                       count(s.plan.seeds.size(), "seed"), count(s.plan.settings.size(), "setting"),
-                       count(static_cast<std::size_t>(s.group.size()), "rank"), s.atlas->describe());
+    using text::counted;
+    return fmt::format("{} x {} x {}, each by {}; {}", counted(s.plan.folds.size(), "fold"),
+                       counted(s.plan.seeds.size(), "seed"), counted(s.plan.settings.size(), "setting"),
+                       counted(s.group.size(), "rank"), s.atlas->describe());
 }
 
 }  // namespace mpira::train

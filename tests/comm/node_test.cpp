@@ -246,5 +246,16 @@ TEST(Masks, OfThisNodeAreKnownToAllItsRanks) {
     EXPECT_GT(node.memory_bytes, 0U);
 }
 
+TEST(OwnMemory, IsItsMost) {
+    constexpr std::size_t kMore = 64U << 20U;
+    auto const before = own_memory_bytes();
+    EXPECT_GT(before, 0U);
+    {
+        std::vector<char> const touched(kMore, 1);
+        EXPECT_EQ(touched.back(), 1);
+    }
+    EXPECT_GE(own_memory_bytes(), before + kMore / 2);  // also when it is given back
+}
+
 }  // namespace
 }  // namespace mpira::comm

@@ -59,6 +59,17 @@ TEST_P(HostAttention, IsItsDefinition) {
     }
 }
 
+/// Several queries are worked on together, in other code than one alone: a query's bits are its own.
+TEST_P(HostAttention, AQueryHasTheBitsItHasAlone) {
+    auto const rows = uniform({51, 3 * 32}, 6, -3, 3).to(GetParam());
+    auto const part = [&](std::int64_t first) { return heads_of(rows, 1, 1, 32, first); };
+    auto const all = host_attention(part(0), part(32), part(64));
+    for (std::int64_t query = 0; query < rows.size(0); ++query) {
+        auto const alone = host_attention(part(0).narrow(2, query, 1), part(32), part(64));
+        EXPECT_TRUE(at::equal(alone, all.narrow(0, query, 1))) << query;
+    }
+}
+
 /// Far below the largest score e^x leaves the range of a float.
 TEST_P(HostAttention, ScoresFarApart) {
     auto const rows = uniform({40, 48}, 4, -100, 100).to(GetParam());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -39,7 +40,10 @@ std::optional<double> to_number(std::string_view field);
 std::string bytes(std::uint64_t count);
 std::string with_commas(std::uint64_t number);
 /// "1 rank", "2 ranks".
-std::string counted(std::uint64_t number, std::string_view noun);
+template <std::integral Number>
+std::string counted(Number number, std::string_view noun) {
+    return std::to_string(number) + ' ' + std::string(noun) + (number == 1 ? "" : "s");
+}
 std::string duration(double seconds);
 /// The text as one word of a POSIX shell: quoted where it must be.
 std::string shell_word(std::string_view text);

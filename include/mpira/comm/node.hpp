@@ -32,6 +32,10 @@ struct Node {
 /// are missing or unreadable.
 Node read_node(std::vector<int> cpus, std::filesystem::path const& root = "/");
 
+/// Memory of this process's own, at its most so far: what each further rank costs. Files that are mapped, the
+/// atlas and libraries, are a node's. 0 where the kernel won't say.
+std::uint64_t own_memory_bytes();
+
 /// "0-3,8" as 0, 1, 2, 3, 8; nothing where it is no such list. Empty text is an empty list.
 std::optional<std::vector<int>> to_cpus(std::string_view list);
 /// The other way; `cpus` ascending.
